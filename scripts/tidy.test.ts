@@ -1,0 +1,71 @@
+// Checks what the type checker cannot: import arrows, hidden time and chance, file length, what may touch Node.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+// Folder -> folders it may import. The same table is in docs/architecture.md; change both in one commit.
+const mayImport: Record<string, string[]> = {
+  base: [],
+  store: ['base'],
+  format: ['base'],
+  kernels: ['base'],
+  vector: ['kernels', 'format', 'base'],
+  text: ['format', 'base'],
+  engine: ['vector', 'text', 'store', 'format', 'kernels', 'base'],
+  documents: ['base'],
+  embed: ['base'],
+  config: ['base'],
+  vectorize: ['engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
+  api: ['vectorize', 'engine', 'documents', 'embed', 'store', 'base'],
+  server: ['api', 'vectorize', 'engine', 'documents', 'embed', 'store', 'config', 'base'],
+  cli: ['server', 'api', 'vectorize', 'engine', 'documents', 'embed', 'store', 'config', 'base'],
+  testing: ['store', 'base'],
+}
+// These run in a browser: nothing from Node, nothing that only Node has.
+const browserFolders = new Set(['base', 'format', 'vector', 'text', 'kernels', 'engine'])
+const browserFiles = new Set(['store/object-store.ts', 'store/memory-store.ts', 'store/http-store.ts', 'embed/static-model.ts', 'embed/wordpiece.ts'])
+// The few that put components together.
+const assemblers = new Set(['index.ts', 'cli/main.ts', 'server/serve.ts', 'testing/index.ts'])
+const testOnly = /\.(test|fuzz\.test|bench)\.ts$/
+const banned = [
+  { pattern: /\bDate\.now\(|new Date\(|performance\.now\(|\bsetTimeout\(|\bsetInterval\(/, use: 'the injected Clock', except: 'base/clock.ts' },
+  { pattern: /\bMath\.random\(|\brandomUUID\(|\bgetRandomValues\(|\brandomBytes\(/, use: 'the injected Random', except: 'base/random.ts' },
+]
+const linesMax = 500
+
+const source = join(import.meta.dirname, '../src')
+const paths = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+
+describe.each(paths)('%s', (path) => {
+  const text = readFileSync(join(source, path), 'utf8')
+  const folder = path.includes('/') ? path.split('/')[0]! : ''
+  const isTest = testOnly.test(path)
+
+  test('is short enough to read', () => {
+    expect(text.split('\n').length, `split it: over ${linesMax} lines`).toBeLessThanOrEqual(linesMax)
+  })
+
+  test('takes time and chance from its parameters', () => {
+    if (isTest) return
+    for (const { pattern, use, except } of banned) if (path !== except) expect(text, `use ${use}`).not.toMatch(pattern)
+  })
+
+  test('imports only downwards', () => {
+    if (folder === '' || assemblers.has(path)) return
+    const allowed = new Set([folder, ...(mayImport[folder] ?? []), ...(isTest ? ['testing', 'store'] : [])])
+    for (const [, specifier] of text.matchAll(/from '(\.[^']+)'/g)) {
+      const target = relative(source, join(source, dirname(path), specifier!)).split('/')[0]!
+      expect(allowed, `${folder} must not import ${target}`).toContain(target)
+    }
+  })
+
+  test('runs in a browser if its folder promises so', () => {
+    if (isTest || !(browserFolders.has(folder) || browserFiles.has(path))) return
+    expect(text).not.toMatch(/from 'node:|import\('node:|\bBuffer\b|\bprocess\./)
+  })
+})
+
+test('every folder of src is in the table', () => {
+  const folders = new Set(paths.filter((path) => path.includes('/')).map((path) => path.split('/')[0]!))
+  expect([...folders].filter((folder) => !(folder in mayImport))).toEqual([])
+})

@@ -1,0 +1,25 @@
+import { WindlassError } from './errors.ts'
+
+/** Every heavy package we load on demand. Ranges equal `peerDependencies`; a test checks it. */
+export const optionalPackages = {
+  'pdfjs-dist': { range: '^5.4.0', gives: 'reading PDF' },
+} as const
+
+/** The name of a package that is loaded on demand. */
+export type OptionalPackage = keyof typeof optionalPackages
+
+/**
+ * Loads an optional package.
+ * @throws {WindlassError} `missing-dependency`, naming the command that installs it.
+ */
+export async function loadOptional<Module>(name: OptionalPackage, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load()
+  } catch (cause) {
+    const { gives, range } = optionalPackages[name]
+    throw new WindlassError('missing-dependency', `${gives} needs ${name}: npm install "${name}@${range}"`, {
+      package: name,
+      cause,
+    })
+  }
+}
