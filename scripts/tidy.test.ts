@@ -16,9 +16,10 @@ const mayImport: Record<string, string[]> = {
   embed: ['base'],
   config: ['base'],
   vectorize: ['engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
-  api: ['vectorize', 'engine', 'documents', 'embed', 'store', 'base'],
-  server: ['api', 'vectorize', 'engine', 'documents', 'embed', 'store', 'config', 'base'],
-  cli: ['server', 'api', 'vectorize', 'engine', 'documents', 'embed', 'store', 'config', 'base'],
+  library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
+  api: ['library', 'vectorize', 'format', 'engine', 'documents', 'embed', 'store', 'base'],
+  server: ['api', 'library', 'vectorize', 'engine', 'documents', 'embed', 'store', 'config', 'base'],
+  cli: ['server', 'library', 'api', 'vectorize', 'engine', 'documents', 'embed', 'store', 'config', 'base'],
   testing: ['store', 'base'],
 }
 // These run in a browser: nothing from Node, nothing that only Node has.

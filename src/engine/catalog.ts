@@ -1,0 +1,136 @@
+import { isWindlassError, WindlassError } from '../base/errors.ts'
+import { toUtf8, utf8Length } from '../base/bytes.ts'
+import { limits } from '../base/limits.ts'
+import { newId, newNonce } from '../base/random.ts'
+import { catalogKey, catalogPrefix, dataPrefix, decodeCatalogEntry, encodeCatalogEntry, nameOfCatalogKey, type CatalogEntry } from '../format/catalog-entry.ts'
+import { encodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
+import type { EngineContext } from './core.ts'
+
+/** What the catalog says of a name; null for a name that never was, or was dropped. */
+interface Looked {
+  readonly entry: CatalogEntry | null
+  /** Of the object under the name, dropped or not. */
+  readonly etag: string | null
+}
+
+/** Names to collection ids: one small object a name. A name's object is never deleted: emptied, it says "dropped" (docs/protocol.md, H1). */
+export class Catalog {
+  readonly #context: EngineContext
+
+  constructor(context: EngineContext) {
+    this.#context = context
+  }
+
+  /** The id that `name` stands for, or null. */
+  async find(name: string): Promise<string | null> {
+    return (await this.#look(name)).entry?.id ?? null
+  }
+
+  /**
+   * Makes a collection: trash mark, manifest, name, and the mark goes again; a crash between leaves a marked id without a name.
+   * @throws {WindlassError} `conflict` when the name is taken, `invalid` for a bad name.
+   */
+  async create(name: string, schema: CollectionSchema): Promise<string> {
+    checkName(name)
+    const { store, clock, random } = this.#context
+    const looked = await this.#look(name)
+    if (looked.entry) throw nameTaken(name)
+    const id = newId(clock.now(), random)
+    await store.put(trashKey(id), toUtf8(name))
+    await store.put(dataPrefix(id) + manifestKey, encodeManifest(this.#firstManifest(id, name, schema)), { condition: { ifAbsent: true } })
+    const nonce = newNonce(random)
+    const entry = encodeCatalogEntry({ formatVersion: 1, needs: [], name, id, version: 1, nonce, state: 'live', createdAt: clock.now() })
+    const condition = looked.etag === null ? ({ ifAbsent: true } as const) : { ifMatch: looked.etag }
+    try {
+      await store.put(catalogKey(name), entry, { condition })
+    } catch (error) {
+      if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
+      // The winner may be ourselves, with the answer lost.
+      const now = await this.#look(name)
+      if (now.entry?.nonce !== nonce) {
+        if (isWindlassError(error, 'conflict')) throw nameTaken(name, error)
+        throw error
+      }
+    }
+    await store.delete([trashKey(id)])
+    return id
+  }
+
+  /** Takes the name away from `id`, if it still has it. The data goes with a later sweep. */
+  async drop(name: string, id: string): Promise<void> {
+    const { store } = this.#context
+    await store.put(trashKey(id), toUtf8(name))
+    for (;;) {
+      const { entry, etag } = await this.#look(name)
+      if (!entry || entry.id !== id || etag === null) return
+      try {
+        await store.put(catalogKey(name), new Uint8Array(0), { condition: { ifMatch: etag } })
+        return
+      } catch (error) {
+        if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
+      }
+    }
+  }
+
+  /** Names in the order of their keys. `next` is absent on the last page. */
+  async list({ prefix = '', after, limit = 100 }: { prefix?: string; after?: string; limit?: number }): Promise<{ names: string[]; next?: string }> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > limits.listPageMax) {
+      throw new WindlassError('invalid', `limit is ${limit}, expected 1 to ${limits.listPageMax}`, { path: 'limit' })
+    }
+    const names: string[] = []
+    const listed = this.#context.store.list(catalogPrefix, after === undefined ? {} : { startAfter: catalogKey(after) })
+    for await (const { key, size } of listed) {
+      // Empty: dropped. Not one of our keys: foreign, and none of our business.
+      const name = size === 0 ? null : nameOfCatalogKey(key)
+      if (name === null || !name.startsWith(prefix)) continue
+      if (names.length === limit) return { names, next: names.at(-1)! }
+      names.push(name)
+    }
+    return { names }
+  }
+
+  async #look(name: string): Promise<Looked> {
+    checkName(name)
+    const key = catalogKey(name)
+    const answer = await this.#context.store.get(key, { fresh: true })
+    if (answer.kind !== 'found') return { entry: null, etag: null }
+    if (answer.size === 0) return { entry: null, etag: answer.etag }
+    return { entry: decodeCatalogEntry(answer.bytes, key), etag: answer.etag }
+  }
+
+  #firstManifest(id: string, name: string, schema: CollectionSchema): Manifest {
+    const { clock, random } = this.#context
+    return {
+      formatVersion: 1,
+      needs: [],
+      collectionId: id,
+      version: 1,
+      nonce: newNonce(random),
+      pastNonces: [],
+      name,
+      schema,
+      state: 'live',
+      floor: 0,
+      floorTime: clock.now(),
+      segments: [],
+      pins: [],
+      sweep: { count: 0, id: null },
+    }
+  }
+}
+
+function trashKey(id: string): string {
+  return `trash/${id}`
+}
+
+function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || name === '') throw new WindlassError('invalid', 'a collection needs a name', { path: 'name' })
+  const size = utf8Length(name)
+  if (size > limits.collectionNameBytesMax) {
+    throw new WindlassError('too-large', `collection name has ${size} bytes, at most ${limits.collectionNameBytesMax}`, { path: 'name' })
+  }
+}
+
+function nameTaken(name: string, cause?: unknown): WindlassError {
+  return new WindlassError('conflict', `collection ${JSON.stringify(name)} already exists`, { path: 'name', ...(cause !== undefined && { cause }) })
+}

@@ -1,0 +1,249 @@
+import { isWindlassError, messageOf, WindlassError } from '../../base/errors.ts'
+import { limits } from '../../base/limits.ts'
+import { newNonce } from '../../base/random.ts'
+import { decodeLogRecord, encodeLogRecord, logKey, type LogEvent, type LogRecord } from '../../format/log-record.ts'
+import type { CollectionCore } from '../core.ts'
+import type { Batch, WriteResult } from '../types.ts'
+import { checkBatch } from '../validate.ts'
+import { loadManifest } from './manifest-object.ts'
+import { Resolver, type ResolvedBatch } from './resolve.ts'
+
+interface QueuedBatch {
+  readonly batch: Batch
+  readonly sizeBytes: number
+  resolve(result: WriteResult): void
+  reject(error: unknown): void
+}
+
+interface Commit {
+  readonly record: LogRecord
+  readonly bytes: Uint8Array
+  readonly done: readonly { queued: QueuedBatch; result: ResolvedBatch }[]
+  readonly failed: readonly { queued: QueuedBatch; error: unknown }[]
+}
+
+const ambiguousRetriesMax = 6
+
+/**
+ * Makes batches durable: one put of the next log number holds all batches that wait (group commit).
+ *
+ * One put is in flight a process and collection; number n + 1 is never tried before n is known to exist (B3).
+ * Who loses a number reads what won, resolves again and takes the next: no lock, no leader, no listing.
+ */
+export class Writer {
+  readonly #core: CollectionCore
+  /** Called before a commit when the unflushed log has outgrown its bound. */
+  readonly #relieve: () => Promise<void>
+  #queue: QueuedBatch[] = []
+  #running: Promise<void> | null = null
+  /** A commit whose outcome is unknown: nothing else is put until its number is seen taken (B2). */
+  #unsettled: { record: LogRecord; bytes: Uint8Array } | null = null
+
+  constructor(core: CollectionCore, relieve: () => Promise<void>) {
+    this.#core = core
+    this.#relieve = relieve
+  }
+
+  /** Resolves when the batch is durable. @throws {WindlassError} when nothing of it was written, or `outcome-unknown`. */
+  async write(batch: Batch): Promise<WriteResult> {
+    const sizeBytes = checkBatch(batch)
+    return new Promise<WriteResult>((resolve, reject) => {
+      this.#queue.push({ batch, sizeBytes, resolve, reject })
+      this.#start()
+    })
+  }
+
+  /** Resolves when nothing waits. */
+  async drain(): Promise<void> {
+    while (this.#running) await this.#running
+  }
+
+  /** Ends the log: nothing is ever put after `event`. */
+  async end(event: LogEvent): Promise<void> {
+    await this.drain()
+    for (;;) {
+      await this.#settle()
+      await this.#core.refresh()
+      const view = await this.#core.open()
+      if (view.ended) return
+      const record = this.#newRecord(view.seq + 1, [], event)
+      if (await this.#put(record, encodeLogRecord(record))) return
+    }
+  }
+
+  #start(): void {
+    if (this.#running) return
+    this.#running = this.#run().finally(() => {
+      this.#running = null
+      if (this.#queue.length > 0) this.#start()
+    })
+  }
+
+  async #run(): Promise<void> {
+    // Let everything that was written in this turn of the event loop share the first commit.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const group = this.#takeGroup()
+      try {
+        await this.#commitGroup(group)
+      } catch (error) {
+        for (const queued of group) queued.reject(error)
+      }
+    }
+  }
+
+  #takeGroup(): QueuedBatch[] {
+    let size = 0
+    let count = 0
+    for (const { sizeBytes } of this.#queue) {
+      if (count > 0 && size + sizeBytes > limits.commitBytesMax / 2) break
+      size += sizeBytes
+      count++
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  async #commitGroup(group: QueuedBatch[]): Promise<void> {
+    const core = this.#core
+    const { settings } = core.context
+    await core.open()
+    await this.#settle()
+    await this.#relieve()
+    let fresh = false
+    for (;;) {
+      // A writer whose view is old could create a number that was swept: it looks again before it puts (B1).
+      if (core.viewAgeMs() > settings.graceMs / 4) {
+        await core.refresh()
+        fresh = true
+      }
+      const commit = await this.#resolveGroup(group)
+      if (commit.record.batches.length === 0) {
+        // No put proves the view, so the outcome is only as true as the last look.
+        if (fresh) return settleAll(commit, commit.record.seq - 1)
+        await core.refresh()
+        fresh = true
+        continue
+      }
+      if (await this.#put(commit.record, commit.bytes)) return settleAll(commit, commit.record.seq)
+      await core.refresh()
+      fresh = true
+    }
+  }
+
+  /** Resolves every batch at the next number. Batches that fail, or change nothing, are not in the record. */
+  async #resolveGroup(group: QueuedBatch[]): Promise<Commit> {
+    const core = this.#core
+    return core.lane.run(async () => {
+      const view = await this.#currentView()
+      const seq = view.seq + 1
+      const resolver = new Resolver(view.snapshot(), seq)
+      const done: Commit['done'][number][] = []
+      const failed: Commit['failed'][number][] = []
+      for (const queued of group) {
+        try {
+          done.push({ queued, result: await resolver.resolve(queued.batch) })
+        } catch (error) {
+          failed.push({ queued, error })
+        }
+      }
+      const batches = done.filter(({ result }) => result.effects.length > 0).map(({ result }) => ({ effects: result.effects }))
+      const event = resolver.schema === view.schema ? null : ({ kind: 'schema', schema: resolver.schema } as const)
+      const record = this.#newRecord(seq, batches, event)
+      return { record, bytes: encodeLogRecord(record), done, failed }
+    })
+  }
+
+  async #currentView() {
+    const view = await this.#core.openInLane()
+    this.#core.assertLive(view)
+    return view
+  }
+
+  #newRecord(seq: number, batches: LogRecord['batches'], event: LogEvent | null): LogRecord {
+    const { clock, random } = this.#core.context
+    return { seq, collectionId: this.#core.id, nonce: newNonce(random), writtenAt: clock.now(), batches, event }
+  }
+
+  /**
+   * Puts one commit. @returns whether it stands; false when another commit has the number.
+   * @throws {WindlassError} `outcome-unknown` when neither could be learnt.
+   */
+  async #put(record: LogRecord, bytes: Uint8Array): Promise<boolean> {
+    const { store, clock, settings, random } = this.#core.context
+    const key = this.#core.prefix + logKey(record.seq)
+    this.#unsettled = { record, bytes }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { date } = await store.put(key, bytes, { condition: { ifAbsent: true } })
+        return await this.#acknowledge(record, bytes, date)
+      } catch (error) {
+        if (isWindlassError(error, 'conflict')) return this.#lookWhoWon(record, bytes, key)
+        if (!isWindlassError(error, 'unavailable', 'outcome-unknown')) {
+          this.#unsettled = null
+          throw error
+        }
+        if (attempt >= ambiguousRetriesMax || this.#core.viewAgeMs() > settings.graceMs / 4) throw unknownOutcome(store.url, key, error)
+        // Only the same bytes may go to this number again; if the first try arrived, this one answers `conflict`.
+        const hintMs = error.details.retryAfterMs ?? 0
+        await clock.sleep(Math.max(hintMs, random.next() * Math.min(5000, 50 * 2 ** attempt)))
+      }
+    }
+  }
+
+  /** A lost condition may be our own success whose answer went astray, also on the first try: the nonce tells (B2). */
+  async #lookWhoWon(record: LogRecord, bytes: Uint8Array, key: string): Promise<boolean> {
+    const { store } = this.#core.context
+    const answer = await store.get(key, { fresh: true }).catch((error: unknown) => {
+      throw unknownOutcome(store.url, key, error)
+    })
+    if (answer.kind !== 'found') {
+      // Taken, and swept since: the view is behind the manifest.
+      this.#unsettled = null
+      await this.#core.reload()
+      return false
+    }
+    const winner = decodeLogRecord(answer.bytes, key, record.seq)
+    if (winner.nonce === record.nonce) return this.#acknowledge(record, bytes, answer.date)
+    this.#unsettled = null
+    return false
+  }
+
+  /** The object stands. Is its place still above the floor, or did it fall on a swept number? */
+  async #acknowledge(record: LogRecord, bytes: Uint8Array, storeDate: number | undefined): Promise<boolean> {
+    const core = this.#core
+    const { settings, store } = core.context
+    this.#unsettled = null
+    // A store that does not tell its time gets the check after every put (docs/protocol.md, "Fences").
+    if (storeDate === undefined || core.viewAgeMs(storeDate) > settings.graceMs / 2) {
+      const { manifest } = await loadManifest(store, core.prefix)
+      if (manifest.floor >= record.seq) {
+        await core.reload()
+        throw new WindlassError('outcome-unknown', `log ${record.seq} of ${core.id} was written after a long pause, and may lie below what was swept: read before you repeat the write`, { key: core.prefix + logKey(record.seq) })
+      }
+    }
+    // Decoded, not taken from the caller: what is in memory is what is in the bucket, and nobody else holds it.
+    const written = decodeLogRecord(bytes, core.prefix + logKey(record.seq), record.seq)
+    await core.lane.run(() => core.applyOwn({ record: written, sizeBytes: bytes.length }))
+    return true
+  }
+
+  /** Learns the outcome of the commit that was left open, by putting the same bytes to the same number again. */
+  async #settle(): Promise<void> {
+    const open = this.#unsettled
+    if (!open) return
+    await this.#put(open.record, open.bytes)
+    await this.#core.refresh()
+  }
+}
+
+function settleAll(commit: Commit, seq: number): void {
+  for (const { queued, result } of commit.done) {
+    const { putCount, deletedCount, skippedCount } = result
+    queued.resolve({ seq, putCount, deletedCount, skippedCount })
+  }
+  for (const { queued, error } of commit.failed) queued.reject(error)
+}
+
+function unknownOutcome(url: string, key: string, cause: unknown): WindlassError {
+  return new WindlassError('outcome-unknown', `${url}: ${key} may or may not have been written: ${messageOf(cause)}; read before you repeat the write`, { key, cause })
+}

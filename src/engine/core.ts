@@ -1,0 +1,199 @@
+import type { Clock } from '../base/clock.ts'
+import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import { dataPrefix } from '../format/catalog-entry.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import { readLogAfter, type ReadCommit } from './commit/log.ts'
+import { loadManifest, loadManifestIfChanged, type LoadedManifest } from './commit/manifest-object.ts'
+import { ageMs, atStore, momentNow, type Moment } from './commit/moment.ts'
+import { Lane, SharedRun } from './lane.ts'
+import type { AnalyzerFor } from './memtable.ts'
+import type { SectionCache } from './section-cache.ts'
+import { Segment } from './segment.ts'
+import type { ReadOptions } from './types.ts'
+import { View, type Snapshot, type ViewContext } from './view.ts'
+
+/** Plain numbers that tune the engine; every one has a default. */
+export interface EngineSettings {
+  /** How long swept objects outlive their last mention; every fence is a fraction of it. At least an hour outside tests. */
+  readonly graceMs: number
+  /** How old an eventual read's view may be. At most a quarter of the grace period. */
+  readonly refreshIntervalMs: number
+  /** Flush when the unflushed log holds this many bytes or commits, or its oldest commit is this old. */
+  readonly flushBytes: number
+  readonly flushCommits: number
+  readonly flushAgeMs: number
+  /** Above this many unflushed bytes a writer flushes before it goes on. */
+  readonly unflushedBytesMax: number
+  readonly unflushedCommitsMax: number
+  /** Decoded segments kept in memory. */
+  readonly memoryBudgetBytes: number
+}
+
+export const defaultEngineSettings: EngineSettings = {
+  graceMs: 3_600_000,
+  refreshIntervalMs: 60_000,
+  flushBytes: 8 * 1024 * 1024,
+  flushCommits: 256,
+  flushAgeMs: 60_000,
+  unflushedBytesMax: 64 * 1024 * 1024,
+  unflushedCommitsMax: 1000,
+  memoryBudgetBytes: 256 * 1024 * 1024,
+}
+
+/** What every collection of a bucket shares. */
+export interface EngineContext {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: EngineSettings
+  readonly cache: SectionCache
+  readonly analyzerFor: AnalyzerFor
+}
+
+/** One collection id in this process: its view of the log, and how that view is kept fresh. */
+export class CollectionCore {
+  readonly context: EngineContext
+  readonly id: string
+  readonly prefix: string
+  /** Everything that changes the view runs here, one at a time. */
+  readonly lane = new Lane()
+  readonly #probe = new SharedRun(() => this.#probeStore())
+  readonly #viewContext: ViewContext
+  #view: View | null = null
+  #opening: Promise<View> | null = null
+  #verified: Moment | null = null
+  #foundForeign = false
+  /** The last failure of work that no caller waited for. */
+  maintenanceError: string | null = null
+
+  constructor(context: EngineContext, id: string) {
+    this.context = context
+    this.id = id
+    this.prefix = dataPrefix(id)
+    this.#viewContext = {
+      openSegment: (ref) => new Segment(context.store, this.prefix, ref, context.cache),
+      analyzerFor: context.analyzerFor,
+      terms: new WeakMap(),
+    }
+  }
+
+  /** The view as it is; opened first if it never was. */
+  async open(): Promise<View> {
+    if (this.#view) return this.#view
+    this.#opening ??= this.lane.run(() => this.openInLane()).finally(() => (this.#opening = null))
+    return this.#opening
+  }
+
+  /** As `open`, for who is in the lane already. */
+  async openInLane(): Promise<View> {
+    if (this.#view) return this.#view
+    const started = momentNow(this.context.clock)
+    const loaded = await loadManifest(this.context.store, this.prefix)
+    await this.#replaceView(loaded)
+    this.#verified = atStore(started, loaded.date)
+    return this.#view!
+  }
+
+  /** A snapshot as fresh as asked. @throws {WindlassError} `not-found` when the collection has been dropped. */
+  async read({ consistency = 'strong' }: ReadOptions = {}): Promise<Snapshot> {
+    if (!this.#view) await this.open()
+    else if (consistency === 'strong' || this.viewAgeMs() > this.context.settings.refreshIntervalMs) await this.refresh()
+    const view = this.#view!
+    this.assertLive(view)
+    return view.snapshot()
+  }
+
+  /** Sees everything that was acknowledged, by any process, before this call. */
+  refresh(): Promise<void> {
+    return this.#probe.join()
+  }
+
+  /** How long ago, at most, manifest and log were last seen together. */
+  viewAgeMs(storeDate?: number): number {
+    return this.#verified ? ageMs(this.#verified, this.context.clock, storeDate) : Infinity
+  }
+
+  assertLive(view: View): void {
+    if (!view.ended) return
+    throw new WindlassError('not-found', `collection ${JSON.stringify(view.name)} (${this.id}) was dropped`, { key: this.prefix })
+  }
+
+  /** Applies a commit that this process wrote, unless a reader already did. Call it in the lane. */
+  async applyOwn(commit: ReadCommit): Promise<void> {
+    const view = this.#view!
+    if (commit.record.seq > view.seq) await view.apply(commit)
+  }
+
+  /** Takes over a manifest that replaced the view's. Answers do not change by it. Call it in the lane. */
+  async adopt(loaded: LoadedManifest): Promise<void> {
+    if (this.#view && loaded.manifest.version > this.#view.manifest.version) await this.#replaceView(loaded)
+  }
+
+  /** Reads the manifest anew, whatever the view says. @returns whether it had changed. */
+  async reload(): Promise<boolean> {
+    const loaded = await loadManifest(this.context.store, this.prefix)
+    return this.lane.run(async () => {
+      if (loaded.manifest.version <= (this.#view?.manifest.version ?? 0)) return false
+      await this.#replaceView(loaded)
+      return true
+    })
+  }
+
+  async #probeStore(): Promise<void> {
+    if (!this.#view) {
+      await this.open()
+      return
+    }
+    const { store, clock, settings } = this.context
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const view = this.#view
+      const started = momentNow(clock)
+      const [answer, commits] = await Promise.all([
+        loadManifestIfChanged(store, this.prefix, view.loaded.etag),
+        readLogAfter(store, this.prefix, view.seq, this.#foundForeign ? 4 : 1),
+      ])
+      // The two answers prove nothing together when a sweep fits between them (docs/protocol.md, A1).
+      if (ageMs(started, clock) > settings.graceMs / 4) continue
+      this.#foundForeign = commits.length > 0
+      const date = answer.kind === 'changed' ? answer.loaded.date : answer.date
+      await this.lane.run(async () => {
+        const changed = answer.kind === 'changed' ? answer.loaded : null
+        if (changed && changed.manifest.floor > this.#view!.seq) await this.#replaceView(changed)
+        else for (const commit of commits) if (commit.record.seq === this.#view!.seq + 1) await this.#view!.apply(commit)
+        const seen = atStore(started, date)
+        if (!this.#verified || seen.monotonic >= this.#verified.monotonic) this.#verified = seen
+      })
+      // A manifest whose floor we had passed changes no content: this read need not wait for it (A4).
+      if (answer.kind === 'changed') void this.#adoptLater(answer.loaded)
+      return
+    }
+    throw new WindlassError('unavailable', `${store.url}: reading the manifest and the log of ${this.id} took longer than ${settings.graceMs / 4} ms, three times`, { retryAfterMs: 1000 })
+  }
+
+  async #adoptLater(loaded: LoadedManifest): Promise<void> {
+    try {
+      await this.lane.run(() => this.adopt(loaded))
+    } catch (error) {
+      this.maintenanceError = messageOf(error)
+    }
+  }
+
+  /** Builds the view of `loaded` and everything above its floor that is known or can be read. */
+  async #replaceView(loaded: LoadedManifest): Promise<void> {
+    const { floor } = loaded.manifest
+    const kept = this.#view?.tail.filter(({ record }) => record.seq > floor) ?? []
+    const hasGap = !this.#view || floor > this.#view.seq
+    const [view, unread] = await Promise.all([
+      View.open(loaded, this.#viewContext),
+      hasGap ? readLogAfter(this.context.store, this.prefix, floor, 4) : [],
+    ])
+    for (const commit of [...kept, ...unread]) if (commit.record.seq === view.seq + 1) await view.apply(commit)
+    this.#view = view
+  }
+}
+
+/** A missing object that the view names: the view is old, or the object is lost. */
+export function isExpired(error: unknown): boolean {
+  return isWindlassError(error, 'expired')
+}

@@ -1,0 +1,153 @@
+import { isWindlassError } from '../../base/errors.ts'
+import { newId, newNonce } from '../../base/random.ts'
+import { encodeDeletes, deletesKey } from '../../format/deletes.ts'
+import { decodeManifest, encodeManifest, manifestKey, pastManifestKey, type Manifest, type SegmentRef } from '../../format/manifest.ts'
+import type { Row } from '../../format/record.ts'
+import { encodeSegment, segmentKey } from '../../format/segment.ts'
+import type { LoadedManifest } from '../commit/manifest-object.ts'
+import type { CollectionCore } from '../core.ts'
+import { encodeColumns } from '../query/columns.ts'
+import { compareStamps } from '../query/list.ts'
+import type { SegmentState, View } from '../view.ts'
+
+const pastNoncesMax = 64
+const attemptsMax = 8
+
+/** What a flush is about to commit: taken from the view in one step, so that writes may go on beside it. */
+interface FlushPlan {
+  readonly base: LoadedManifest
+  readonly floor: number
+  readonly schema: Manifest['schema']
+  readonly name: string
+  readonly state: Manifest['state']
+  /** Live rows of the unflushed log, sorted by insertion. */
+  readonly rows: readonly { row: Row; slot: number }[]
+  readonly view: View
+  readonly changedDeletes: readonly { state: SegmentState; bytes: Uint8Array; count: number; recordCount: number }[]
+}
+
+/**
+ * Moves the unflushed log into a segment and commits by replacing the manifest. Content does not change.
+ *
+ * Reads the manifest before its first upload; on a lost race it starts again from the new one. It deletes nothing,
+ * also not its own output: a manifest put on top of ours may name it (docs/protocol.md, C3).
+ * @returns Whether there was anything to flush.
+ */
+export async function flush(core: CollectionCore): Promise<boolean> {
+  const { clock, random } = core.context
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    await core.refresh()
+    await core.reload()
+    const plan = await core.lane.run(async () => planFlush(await core.openInLane()))
+    if (!plan) return false
+    if (await commitFlush(core, plan)) return true
+    await clock.sleep(random.next() * 100 * 2 ** attempt)
+  }
+  return false
+}
+
+function planFlush(view: View): FlushPlan | null {
+  if (view.seq === view.manifest.floor) return null
+  const rows: { row: Row; slot: number }[] = []
+  for (const space of ['records', 'documents'] as const) {
+    view.memtable.liveSlots(space).forEach((slot) => void rows.push({ row: view.memtable.rows[slot]!, slot }))
+  }
+  rows.sort((a, b) => compareStamps(a.row.born, b.row.born))
+  const changedDeletes = view.segments
+    .filter(({ died }) => died.records + died.documents > 0)
+    .map((state) => {
+      const { segment, dead, died } = state
+      const recordCount = (segment.ref.deletes?.recordCount ?? 0) + died.records
+      return { state, bytes: dead.toBytes(), count: dead.count(), recordCount }
+    })
+  const state: Manifest['state'] = view.ended === null ? 'live' : view.ended.kind === 'dropped' ? 'dropped' : { movedTo: view.ended.to }
+  return { base: view.loaded, floor: view.seq, schema: view.schema, name: view.name, state, rows, view, changedDeletes }
+}
+
+async function commitFlush(core: CollectionCore, plan: FlushPlan): Promise<boolean> {
+  const { store, clock, random } = core.context
+  const { manifest } = plan.base
+  const replaced = new Map<string, SegmentRef>()
+  await Promise.all(
+    plan.changedDeletes.map(async ({ state, bytes, count, recordCount }) => {
+      const { ref } = state.segment
+      const id = newId(clock.now(), random)
+      const object = encodeDeletes({ segmentId: ref.id, rowCount: ref.rowCount, count, bitmap: bytes })
+      await store.put(core.prefix + deletesKey(id), object)
+      replaced.set(ref.id, { ...ref, deletes: { id, count, recordCount } })
+    }),
+  )
+  const added = plan.rows.length > 0 ? [await putSegment(core, plan)] : []
+  const nonce = newNonce(random)
+  const next: Manifest = {
+    ...manifest,
+    version: manifest.version + 1,
+    nonce,
+    pastNonces: [manifest.nonce, ...manifest.pastNonces].slice(0, pastNoncesMax),
+    name: plan.name,
+    schema: plan.schema,
+    state: plan.state,
+    floor: plan.floor,
+    floorTime: clock.now(),
+    segments: [...manifest.segments.map((ref) => replaced.get(ref.id) ?? ref), ...added],
+  }
+  // The copy of what is replaced: point-in-time opening, and the way back from a lost manifest (D4).
+  await putIfAbsent(core, core.prefix + pastManifestKey(manifest.version), plan.base.bytes)
+  return replaceManifest(core, plan.base, next)
+}
+
+async function putSegment(core: CollectionCore, plan: FlushPlan): Promise<SegmentRef> {
+  const { store, clock, random } = core.context
+  const id = newId(clock.now(), random)
+  const rowBySlot = new Map(plan.rows.map(({ slot }, row) => [slot, row]))
+  const extra = [
+    { name: 'columns', bytes: encodeColumns(plan.rows.map(({ row }) => row.metadata), { skip: new Set(plan.schema.nonFilterableKeys) }) },
+    ...[...plan.view.memtable.postings].map(([field, postings]) => ({
+      name: `text.${field}`,
+      bytes: postings.toBytes((slot) => rowBySlot.get(slot) ?? -1, plan.rows.length),
+    })),
+  ]
+  const rows = plan.rows.map(({ row }) => row)
+  const { bytes, sections } = encodeSegment({ id, rows, dimension: plan.schema.dimension ?? 0, extraSections: extra })
+  await store.put(core.prefix + segmentKey(id), bytes)
+  const recordCount = rows.filter(({ space }) => space === 'records').length
+  return {
+    id,
+    size: bytes.length,
+    rowCount: rows.length,
+    recordCount,
+    documentRowCount: rows.length - recordCount,
+    seqStart: plan.base.manifest.floor + 1,
+    seqEnd: plan.floor,
+    sections,
+    deletes: null,
+  }
+}
+
+/** Replaces the manifest that `base` is. @returns false when another process replaced it first. */
+async function replaceManifest(core: CollectionCore, base: LoadedManifest, next: Manifest): Promise<boolean> {
+  const { store } = core.context
+  const key = core.prefix + manifestKey
+  const bytes = encodeManifest(next)
+  try {
+    const { etag, date } = await store.put(key, bytes, { condition: { ifMatch: base.etag } })
+    await core.lane.run(() => core.adopt({ manifest: next, bytes, etag, date }))
+    return true
+  } catch (error) {
+    if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
+    // Ours may stand all the same, perhaps under later versions: our nonce tells.
+    const answer = await store.get(key, { fresh: true })
+    if (answer.kind !== 'found') throw error
+    const manifest = decodeManifest(answer.bytes, key)
+    await core.lane.run(() => core.adopt({ manifest, bytes: answer.bytes, etag: answer.etag, date: answer.date }))
+    return manifest.nonce === next.nonce || manifest.pastNonces.includes(next.nonce)
+  }
+}
+
+async function putIfAbsent(core: CollectionCore, key: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await core.context.store.put(key, bytes, { condition: { ifAbsent: true } })
+  } catch (error) {
+    if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
+  }
+}

@@ -1,0 +1,91 @@
+import { Bitset } from '../base/bitset.ts'
+import type { Row, Space } from '../format/record.ts'
+import type { CollectionSchema } from '../format/manifest.ts'
+import { MemoryPostings } from '../text/postings.ts'
+import type { Analyzer } from '../text/analyzer.ts'
+
+/** Finds the analyzer that a schema names. */
+export type AnalyzerFor = (id: string) => Analyzer
+
+/**
+ * The rows of the log that no segment holds yet, searchable. Slots only grow; a superseded row stays, marked dead,
+ * so a reader's snapshot (a slot count and the dead bits of then) stays valid while writes go on.
+ */
+export class Memtable {
+  readonly rows: Row[] = []
+  readonly postings = new Map<string, MemoryPostings>()
+  readonly #slotByKey = new Map<string, number>()
+  readonly #deadSlots = new Set<number>()
+  readonly #analyzerFor: AnalyzerFor
+  readonly #terms: WeakMap<object, Map<string, string[]>>
+
+  /** @param terms Kept across memtables: a row is analyzed once, however often the tail is applied again. */
+  constructor(analyzerFor: AnalyzerFor, terms: WeakMap<object, Map<string, string[]>>) {
+    this.#analyzerFor = analyzerFor
+    this.#terms = terms
+  }
+
+  /** Adds a row under a key that has no live row here. `origin`: the effect it came from. */
+  add(row: Row, schema: CollectionSchema, origin: object): void {
+    const slot = this.rows.length
+    this.rows.push(row)
+    this.#slotByKey.set(memoryKey(row.space, row.key), slot)
+    if (row.space !== 'records') return
+    for (const { field, analyzer } of schema.textFields) {
+      const text = textOf(row, field)
+      if (text === null) continue
+      let postings = this.postings.get(field)
+      if (!postings) this.postings.set(field, (postings = new MemoryPostings()))
+      postings.add(slot, this.#termsOf(origin, field, text, analyzer))
+    }
+  }
+
+  /** Marks the live row of `key` dead. @returns whether there was one. */
+  remove(space: Space, key: string): boolean {
+    const slot = this.#slotByKey.get(memoryKey(space, key))
+    if (slot === undefined) return false
+    this.#slotByKey.delete(memoryKey(space, key))
+    this.#deadSlots.add(slot)
+    return true
+  }
+
+  find(space: Space, key: string): Row | null {
+    const slot = this.#slotByKey.get(memoryKey(space, key))
+    return slot === undefined ? null : this.rows[slot]!
+  }
+
+  /** The live slots of `space` as of now. */
+  liveSlots(space: Space): Bitset {
+    const live = new Bitset(this.rows.length)
+    for (let slot = 0; slot < this.rows.length; slot++) {
+      if (this.rows[slot]!.space === space && !this.#deadSlots.has(slot)) live.set(slot)
+    }
+    return live
+  }
+
+  /** How many live rows `space` has. */
+  liveCount(space: Space): number {
+    let count = 0
+    for (const slot of this.#slotByKey.values()) if (this.rows[slot]!.space === space) count++
+    return count
+  }
+
+  #termsOf(origin: object, field: string, text: string, analyzer: string): string[] {
+    let byField = this.#terms.get(origin)
+    if (!byField) this.#terms.set(origin, (byField = new Map()))
+    let terms = byField.get(field)
+    if (!terms) byField.set(field, (terms = this.#analyzerFor(analyzer).terms(text)))
+    return terms
+  }
+}
+
+/** The text of a row's field: `document`, or a metadata key that holds a string. */
+export function textOf(row: Pick<Row, 'document' | 'metadata'>, field: string): string | null {
+  if (field === 'document') return row.document
+  const value = Object.hasOwn(row.metadata, field) ? row.metadata[field] : null
+  return typeof value === 'string' ? value : null
+}
+
+function memoryKey(space: Space, key: string): string {
+  return (space === 'records' ? 'r' : 'd') + key
+}

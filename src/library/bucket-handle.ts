@@ -1,0 +1,116 @@
+import { isWindlassError, messageOf } from '../base/errors.ts'
+import type { CollectionSchema } from '../format/manifest.ts'
+import type { CountingStore } from '../store/counting-store.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import { proveConditionalWrites } from '../store/prove-conditional-writes.ts'
+import { analyzerIdOf } from '../text/analyzer.ts'
+import { CollectionHandle, type LibraryContext } from './collection-handle.ts'
+import type { Bucket, Collection, CollectionOptions, CollectionSummary, Health, HealthCheck, Problem } from './types.ts'
+
+/** A bucket and everything in it, opened in this process. */
+export class BucketHandle implements Bucket {
+  readonly url: string
+  readonly #store: ObjectStore
+  readonly #counting: CountingStore
+  readonly #context: LibraryContext
+
+  constructor(store: ObjectStore, counting: CountingStore, context: LibraryContext) {
+    this.url = store.url
+    this.#store = store
+    this.#counting = counting
+    this.#context = context
+  }
+
+  async createCollection(name: string, options: CollectionOptions = {}): Promise<Collection> {
+    const { database, clock, random } = this.#context
+    await proveConditionalWrites(this.#store, { clock, random })
+    const { id } = await database.create(name, toSchema(options))
+    return new CollectionHandle(name, id, this.#context)
+  }
+
+  async collection(name: string): Promise<Collection> {
+    const { id } = await this.#context.database.collection(name)
+    return new CollectionHandle(name, id, this.#context)
+  }
+
+  async getOrCreateCollection(name: string, options: CollectionOptions = {}): Promise<Collection> {
+    try {
+      return await this.collection(name)
+    } catch (error) {
+      if (!isWindlassError(error, 'not-found')) throw error
+    }
+    try {
+      return await this.createCollection(name, options)
+    } catch (error) {
+      if (!isWindlassError(error, 'conflict')) throw error
+      return this.collection(name)
+    }
+  }
+
+  async listCollections(options: { prefix?: string; after?: string; limit?: number } = {}): Promise<{ collections: CollectionSummary[]; next?: string }> {
+    const { names, next } = await this.#context.database.catalog.list(options)
+    const found = await Promise.all(names.map(async (name) => ({ name, id: await this.#context.database.catalog.find(name) })))
+    // A name dropped between the listing and the look is simply not there any more.
+    const collections = found.flatMap(({ name, id }) => (id === null ? [] : [{ name, id }]))
+    return { collections, ...(next !== undefined && { next }) }
+  }
+
+  async dropCollection(name: string): Promise<void> {
+    await this.#context.database.drop(name)
+  }
+
+  async health(): Promise<Health> {
+    const { database, clock, random } = this.#context
+    const checks: HealthCheck[] = []
+    checks.push(
+      await check('bucket', async () => {
+        await this.#store.get('catalog/-health-', { fresh: true })
+        return 'reachable'
+      }),
+      await check('conditional writes', () => proveConditionalWrites(this.#store, { clock, random }).then(() => 'hold')),
+    )
+    for (const collection of await database.openCollections()) {
+      const { maintenanceError } = collection.core
+      checks.push(
+        await check(`collection ${collection.name}`, async () => {
+          const { unflushedCommits, logSequence } = await collection.stats()
+          if (maintenanceError !== null) throw new Error(`last maintenance failed: ${maintenanceError}`)
+          return `log ${logSequence}, ${unflushedCommits} commits unflushed`
+        }),
+      )
+    }
+    return { ok: checks.every(({ ok }) => ok), bucket: this.url, checks }
+  }
+
+  async verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[] }> {
+    return this.#context.database.with(name, (collection) => collection.verify())
+  }
+
+  requestCounts(): ReturnType<Bucket['requestCounts']> {
+    return this.#counting.counts()
+  }
+
+  async close(): Promise<void> {
+    await this.#context.database.close()
+    await this.#store.close?.()
+  }
+}
+
+async function check(name: string, task: () => Promise<string>): Promise<HealthCheck> {
+  try {
+    return { name, ok: true, detail: await task() }
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error) }
+  }
+}
+
+function toSchema({ dimension, metric = 'cosine', language = 'english' }: CollectionOptions): CollectionSchema {
+  return {
+    dimension: dimension ?? null,
+    metric,
+    embeddingModel: null,
+    textFields: [{ field: 'document', analyzer: analyzerIdOf(language) }],
+    nonFilterableKeys: [],
+    custom: {},
+  }
+}

@@ -1,0 +1,141 @@
+import type { ListPage, Match, QueryOptions, QueryResult, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
+import type { Metadata } from '../format/record.ts'
+
+/** What a new collection is. The dimension may wait for the first put. */
+export interface CollectionOptions {
+  readonly dimension?: number
+  readonly metric?: 'cosine' | 'dot' | 'euclidean'
+  /** Language of the full-text analyzer; default `english`. */
+  readonly language?: string
+}
+
+/** A file to index. `open` is called a second time when the file is too large to keep while it is hashed. */
+export interface DocumentInput {
+  /** Path or URL: the document's identity in the collection, and its extension a hint to the format. */
+  readonly source: string
+  readonly contentType?: string
+  readonly size?: number
+  readonly metadata?: Metadata
+  open(): AsyncIterable<Uint8Array>
+}
+
+export interface IndexedDocument {
+  readonly source: string
+  readonly status: 'new' | 'changed' | 'unchanged'
+  readonly chunkCount: number
+  readonly sizeBytes: number
+}
+
+export interface DocumentInfo {
+  readonly source: string
+  readonly title?: string
+  readonly format: string
+  readonly sizeBytes: number
+  readonly sha256: string
+  readonly chunkCount: number
+  readonly state: 'indexed' | 'failed'
+  readonly error?: string
+  /** ISO 8601, UTC. */
+  readonly indexedAt: string
+  readonly metadata: Metadata
+}
+
+export interface DocumentPage {
+  readonly documents: readonly DocumentInfo[]
+  readonly next?: string
+}
+
+export interface SearchOptions extends ReadOptions {
+  readonly k?: number
+  /** Filter JSON on metadata. */
+  readonly filter?: unknown
+  readonly mode?: 'hybrid' | 'vector' | 'text'
+  readonly fusion?: Fusion
+}
+
+/** A passage that answers a question. */
+export interface Passage {
+  readonly key: string
+  readonly source: string
+  readonly title?: string
+  readonly headingPath: readonly string[]
+  readonly page?: number
+  readonly lineStart?: number
+  readonly lineEnd?: number
+  readonly byteStart?: number
+  readonly byteEnd?: number
+  readonly text: string
+  readonly score: number
+  readonly distance?: number
+  readonly textScore?: number
+  readonly metadata: Metadata
+}
+
+/** A named set of records with one dimension and one metric. `filter` arguments are filter JSON, see docs/filters.md. */
+export interface Collection {
+  readonly name: string
+  readonly id: string
+  /** Writes one batch, all or nothing; durable and visible to every process when it resolves. */
+  put(records: readonly RowInput[], options?: { signal?: AbortSignal }): Promise<WriteResult>
+  /** In the order asked; null where the key is absent. */
+  get(keys: readonly string[], options?: ReadOptions & { include?: Include }): Promise<(RowView | null)[]>
+  delete(keys: readonly string[], options?: { signal?: AbortSignal }): Promise<WriteResult>
+  deleteWhere(filter: unknown, options?: { signal?: AbortSignal }): Promise<WriteResult>
+  list(options?: ReadOptions & { limit?: number; after?: string; filter?: unknown; include?: Include }): Promise<ListPage>
+  query(options: Omit<QueryOptions, 'filter'> & { filter?: unknown }): Promise<QueryResult>
+  count(options?: ReadOptions & { filter?: unknown }): Promise<number>
+  stats(): Promise<CollectionStats>
+  flush(): Promise<void>
+
+  /** Parses, chunks, embeds and stores one file; its old chunks go in the same commit. Unchanged files cost no write. */
+  index(document: DocumentInput, options?: { signal?: AbortSignal }): Promise<IndexedDocument>
+  listDocuments(options?: ReadOptions & { limit?: number; after?: string; filter?: unknown; prefix?: string }): Promise<DocumentPage>
+  getDocument(source: string, options?: ReadOptions): Promise<DocumentInfo | null>
+  /** Removes the file and all its chunks in one commit. @returns whether it was there. */
+  deleteDocument(source: string, options?: { signal?: AbortSignal }): Promise<boolean>
+  /** Finds passages by meaning and by words. */
+  search(question: string, options?: SearchOptions): Promise<Passage[]>
+}
+
+export interface CollectionSummary {
+  readonly name: string
+  readonly id: string
+}
+
+export interface HealthCheck {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+export interface Health {
+  readonly ok: boolean
+  readonly bucket: string
+  readonly checks: readonly HealthCheck[]
+}
+
+export interface Problem {
+  readonly object: string
+  readonly message: string
+}
+
+/** A bucket, opened. */
+export interface Bucket {
+  readonly url: string
+  createCollection(name: string, options?: CollectionOptions): Promise<Collection>
+  /** @throws {WindlassError} `not-found`. */
+  collection(name: string): Promise<Collection>
+  getOrCreateCollection(name: string, options?: CollectionOptions): Promise<Collection>
+  listCollections(options?: { prefix?: string; after?: string; limit?: number }): Promise<{ collections: CollectionSummary[]; next?: string }>
+  dropCollection(name: string): Promise<void>
+  /** Deep: reaches the bucket, proves conditional writes, reads every open collection's lag and last maintenance error. */
+  health(): Promise<Health>
+  /** Reads every object the collection names and checks every checksum. */
+  verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[] }>
+  /** Requests and bytes since opening, by operation. */
+  requestCounts(): { readonly requests: Readonly<Record<string, number>>; readonly bytesRead: number; readonly bytesWritten: number }
+  /** Flushes what this process wrote and releases the store. */
+  close(): Promise<void>
+}
+
+export type { Match, RowInput, RowView, WriteResult, QueryResult, CollectionStats, ListPage }
