@@ -22,16 +22,13 @@ export class SharedRun<Value> {
     this.#task = task
   }
 
-  /** Resolves with the result of a run that starts after this call. */
+  /** Resolves with the result of a run that starts after this call. Calls of one turn of the event loop share it. */
   join(): Promise<Value> {
-    if (this.#next) return this.#next
-    if (!this.#running) return this.#start()
-    const next = this.#running.then(ignore, ignore).then(() => {
+    this.#next ??= (this.#running ?? Promise.resolve()).then(ignore, ignore).then(() => {
       this.#next = null
       return this.#start()
     })
-    this.#next = next
-    return next
+    return this.#next
   }
 
   #start(): Promise<Value> {

@@ -49,15 +49,18 @@ export class ByteWriter {
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), value, true)
+    const start = this.#grow(2)
+    this.#view.setUint16(start, value, true)
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), value, true)
+    const start = this.#grow(4)
+    this.#view.setUint32(start, value, true)
   }
 
   f64(value: number): void {
-    this.#view.setFloat64(this.#grow(8), value, true)
+    const start = this.#grow(8)
+    this.#view.setFloat64(start, value, true)
   }
 
   /** Float32 values, without their count. */
@@ -100,7 +103,8 @@ export class ByteWriter {
   /** Zero bytes up to the next multiple of `alignment`. */
   align(alignment: number): void {
     const count = (alignment - (this.#length % alignment)) % alignment
-    this.#bytes.fill(0, this.#grow(count), this.#length)
+    const start = this.#grow(count)
+    this.#bytes.fill(0, start, start + count)
   }
 
   /** The size as a varint, then UTF-8. @throws {WindlassError} `invalid` for half a surrogate pair. */

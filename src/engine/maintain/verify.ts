@@ -48,7 +48,7 @@ export async function verifyCollection(core: CollectionCore, view: View): Promis
     }
     if (ref.deletes) {
       const { id } = ref.deletes
-      await check(deletesKey(id), (bytes) => void decodeDeletes(bytes, core.prefix + deletesKey(id), { segmentId: ref.id, rowCount: ref.rowCount }))
+      await check(deletesKey(id), (bytes) => void decodeDeletes(bytes, core.prefix + deletesKey(id), ref))
     }
   }
   return { objectCount, sizeBytes, problems }

@@ -3,7 +3,7 @@ import { limits } from '../../base/limits.ts'
 import type { Analyzer } from '../../text/analyzer.ts'
 import { bm25Scores } from '../../text/bm25.ts'
 import { searchExact } from '../../vector/exact-search.ts'
-import type { Match, QueryOptions, QueryResult } from '../types.ts'
+import type { Fusion, Match, QueryOptions, QueryResult } from '../types.ts'
 import { checkDimension, checkVector } from '../validate.ts'
 import type { Snapshot } from '../view.ts'
 import { forEachInGroups, selectCandidates, type Candidates } from './candidates.ts'
@@ -118,7 +118,7 @@ function order(options: QueryOptions, k: number, textTop: readonly Scored[], tex
   const distanceOf = new Map(vectorLeg.distances)
   for (const { id, distance } of vectorLeg.nearest) distanceOf.set(id, distance)
   const details = (id: number) => ({ id, ...(distanceOf.has(id) && { distance: distanceOf.get(id)! }), ...withText(id) })
-  const fusion = options.fusion ?? defaultFusion
+  const fusion: Fusion = options.fusion ?? defaultFusion
   if (fusion.method === 'reciprocal-rank') {
     const lists = [vectorLeg.nearest.map(({ id }) => id), textTop.map(({ id }) => id)]
     return fuseReciprocalRank(lists, fusion.k === undefined ? {} : { k: fusion.k }).slice(0, k).map(({ id, score }) => ({ ...details(id), score }))

@@ -1,0 +1,201 @@
+import { Bitset } from '../base/bitset.ts'
+import { WindlassError } from '../base/errors.ts'
+import { decodeDeletes, deletesKey } from '../format/deletes.ts'
+import type { SectionRef, SegmentRef } from '../format/manifest.ts'
+import { decodeMetadata, type Metadata, type Space } from '../format/record.ts'
+import { segmentKey, verifySection } from '../format/segment.ts'
+import { BlobIndex, decodeText, KeySection, NormSection, RowSection, VectorSection } from '../format/segment-sections.ts'
+import type { ByteRange, ObjectStore } from '../store/object-store.ts'
+import { StoredPostings } from '../text/postings.ts'
+import { Columns } from './query/columns.ts'
+import type { VectorBlock } from './query/vectors.ts'
+import type { SectionCache } from './section-cache.ts'
+
+/** A segment up to this size is read whole, at the first need of any of it: one round trip instead of several. */
+const wholeBytesMax = 2 * 1024 * 1024
+/** Blobs nearer than this are read together: the gap costs less than a request (about 60 ms at 30 MB/s). */
+const gapBytesMax = 256 * 1024
+
+/** Reads one immutable segment, section by section, as needed. */
+export class Segment {
+  readonly ref: SegmentRef
+  readonly #store: ObjectStore
+  readonly #prefix: string
+  /** The object's key. */
+  readonly #key: string
+  readonly #cache: SectionCache
+  readonly #sections: ReadonlyMap<string, SectionRef>
+
+  constructor(store: ObjectStore, prefix: string, ref: SegmentRef, cache: SectionCache) {
+    this.ref = ref
+    this.#store = store
+    this.#prefix = prefix
+    this.#key = prefix + segmentKey(ref.id)
+    this.#cache = cache
+    this.#sections = new Map(ref.sections.map((section) => [section.name, section]))
+  }
+
+  get rowCount(): number {
+    return this.ref.rowCount
+  }
+
+  /** Rows of `space` that the manifest does not name as deleted. */
+  liveCount(space: Space): number {
+    const { recordCount, documentRowCount, deletes } = this.ref
+    const deletedRecords = deletes?.recordCount ?? 0
+    return space === 'records' ? recordCount - deletedRecords : documentRowCount - ((deletes?.count ?? 0) - deletedRecords)
+  }
+
+  /** The rows that the manifest names as deleted. */
+  async loadDeletes(): Promise<Bitset> {
+    const { rowCount, deletes } = this.ref
+    if (!deletes) return new Bitset(rowCount)
+    const key = this.#prefix + deletesKey(deletes.id)
+    const answer = await this.#store.get(key)
+    if (answer.kind !== 'found') throw missing(this.#store.url, key)
+    return Bitset.fromBytes(decodeDeletes(answer.bytes, key, this.ref).bitmap, rowCount)
+  }
+
+  /** Flags and stamps of every row. */
+  rows(): Promise<RowSection> {
+    return this.#decoded('rows', (bytes) => new RowSection(bytes, this.#key))
+  }
+
+  /** Keys, and where each is. */
+  keys(): Promise<KeySection> {
+    return this.#decoded('keys', (bytes) => new KeySection(bytes, this.#key))
+  }
+
+  /** All rows of a space, dead or alive. Do not change it. */
+  async rowsOfSpace(space: Space): Promise<Bitset> {
+    return this.#derived(`space:${space}`, async () => {
+      const rows = await this.rows()
+      return bitsetWhere(this.rowCount, (row) => rows.spaceAt(row) === space)
+    })
+  }
+
+  /** Every vector, for an exhaustive scan. */
+  async vectors(): Promise<VectorBlock> {
+    const [vectors, norms, rows] = await Promise.all([
+      this.#decoded('vectors', (bytes) => new VectorSection(bytes, this.#key)),
+      this.#decoded('norms', (bytes) => new NormSection(bytes, this.#key)),
+      this.rows(),
+    ])
+    const present = await this.#derived('present', async () => bitsetWhere(this.rowCount, (row) => rows.hasVector(row)))
+    return { dimension: vectors.dimension, vectors: vectors.values, norms: norms.values, present }
+  }
+
+  /** The filter index. */
+  columns(): Promise<Columns> {
+    return this.#decoded('columns', (bytes) => Columns.open(bytes))
+  }
+
+  /** The full-text index of a field; null when no row of the segment has the field. */
+  async postings(field: string): Promise<StoredPostings | null> {
+    const name = `text.${field}`
+    return this.#sections.has(name) ? this.#decoded(name, (bytes) => StoredPostings.open(bytes)) : null
+  }
+
+  /** Vectors of a few rows; null where a row has none. */
+  async vectorsOf(rows: readonly number[]): Promise<(Float32Array | null)[]> {
+    const { dimension, vectors, present } = await this.vectors()
+    return rows.map((row) => (present.has(row) ? vectors.slice(row * dimension, (row + 1) * dimension) : null))
+  }
+
+  async metadataOf(rows: readonly number[]): Promise<Metadata[]> {
+    const blobs = await this.#blobsOf('metadata', rows)
+    return blobs.map((blob) => decodeMetadata(blob, this.#key))
+  }
+
+  /** Texts of a few rows; null where a row has none. */
+  async documentsOf(rows: readonly number[]): Promise<(string | null)[]> {
+    const [flags, blobs] = await Promise.all([this.rows(), this.#blobsOf('documents', rows)])
+    return rows.map((row, i) => (flags.hasDocument(row) ? decodeText(blobs[i]!, 'documents', row, this.#key) : null))
+  }
+
+  /** The verified bytes of single rows of a blob section: from memory if it is there, else by as few range reads as make sense. */
+  async #blobsOf(name: 'metadata' | 'documents', rows: readonly number[]): Promise<Uint8Array[]> {
+    const section = this.#section(name)
+    const index = await this.#decoded(`${name}-offsets`, (bytes) => new BlobIndex(bytes, name, section.size, this.#key))
+    if (this.ref.size <= wholeBytesMax) {
+      const whole = await this.#bytes(name)
+      return rows.map((row) => index.blobAt(row, whole))
+    }
+    const wanted = rows.map((row, i) => ({ i, row, ...index.rangeOf(row) })).sort((a, b) => a.start - b.start)
+    const groups: { start: number; end: number; members: typeof wanted }[] = []
+    for (const range of wanted) {
+      const last = groups.at(-1)
+      if (last && range.start - last.end <= gapBytesMax) {
+        last.end = Math.max(last.end, range.end)
+        last.members.push(range)
+      } else groups.push({ start: range.start, end: range.end, members: [range] })
+    }
+    const blobs = new Array<Uint8Array>(rows.length)
+    await Promise.all(
+      groups.map(async ({ start, end, members }) => {
+        const bytes = start === end ? new Uint8Array(0) : await this.#read({ start: section.offset + start, end: section.offset + end })
+        for (const member of members) blobs[member.i] = index.verify(member.row, bytes.subarray(member.start - start, member.end - start))
+      }),
+    )
+    return blobs
+  }
+
+  async #decoded<Value>(name: string, decode: (bytes: Uint8Array) => Value): Promise<Value> {
+    return this.#cache.get(`${this.#cacheName(name)}:decoded`, async () => {
+      const bytes = await this.#bytes(name)
+      this.#cache.drop(this.#cacheName(name))
+      return { value: decode(bytes), size: bytes.length }
+    })
+  }
+
+  #derived(name: string, make: () => Promise<Bitset>): Promise<Bitset> {
+    return this.#cache.get(`${this.#cacheName(name)}:derived`, async () => ({ value: await make(), size: this.rowCount / 8 + 64 }))
+  }
+
+  /** A section's verified bytes. A small segment is read whole, and all its sections kept. */
+  async #bytes(name: string): Promise<Uint8Array> {
+    const section = this.#section(name)
+    return this.#cache.get(this.#cacheName(name), async () => {
+      if (this.ref.size > wholeBytesMax) {
+        const bytes = await this.#read({ start: section.offset, end: section.offset + section.size })
+        verifySection(bytes, section, this.#key)
+        return { value: bytes, size: bytes.length }
+      }
+      const whole = await this.#cache.get(this.#cacheName('whole'), async () => {
+        const bytes = await this.#read(undefined)
+        return { value: bytes, size: bytes.length }
+      })
+      const bytes = whole.subarray(section.offset, section.offset + section.size)
+      verifySection(bytes, section, this.#key)
+      // The whole object is what takes memory, and is counted under its own name.
+      return { value: bytes, size: 0 }
+    })
+  }
+
+  async #read(range: ByteRange | undefined): Promise<Uint8Array> {
+    const answer = await this.#store.get(this.#key, range ? { range } : {})
+    if (answer.kind !== 'found') throw missing(this.#store.url, this.#key)
+    return answer.bytes
+  }
+
+  #section(name: string): SectionRef {
+    const section = this.#sections.get(name)
+    if (section) return section
+    throw new WindlassError('corrupt', `${this.#key} has no section ${name}`, { key: this.#key })
+  }
+
+  #cacheName(part: string): string {
+    return `${this.#key}#${part}`
+  }
+}
+
+function bitsetWhere(length: number, test: (row: number) => boolean): Bitset {
+  const bits = new Bitset(length)
+  for (let row = 0; row < length; row++) if (test(row)) bits.set(row)
+  return bits
+}
+
+/** Named by the view, absent in the bucket: the view is older than the sweep, or the object is lost. The caller finds out which. */
+function missing(url: string, key: string): WindlassError {
+  return new WindlassError('expired', `${url}: ${key} is missing`, { key })
+}

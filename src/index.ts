@@ -1,0 +1,42 @@
+import { systemClock, type Clock } from './base/clock.ts'
+import { systemRandom, type Random } from './base/random.ts'
+import type { EmbeddingModel } from './embed/embedding-model.ts'
+import { loadStaticModel } from './embed/load-static-model.ts'
+import type { EngineSettings } from './engine/core.ts'
+import { Database } from './engine/database.ts'
+import { BucketHandle } from './library/bucket-handle.ts'
+import type { Bucket } from './library/types.ts'
+import { CountingStore } from './store/counting-store.ts'
+import { openStore, type StoreSettings } from './store/open-store.ts'
+import type { ObjectStore } from './store/object-store.ts'
+import { createAnalyzerById } from './text/analyzer.ts'
+
+/** Settings are plain values; components are objects with behaviour. Everything has a default. */
+export interface OpenOptions {
+  /** Region, endpoint, keys of an S3 store; the AWS default credential chain where absent. */
+  readonly store?: StoreSettings
+  readonly engine?: Partial<EngineSettings>
+  /** What embeds files and questions; the built-in static model where absent. */
+  readonly embeddingModel?: EmbeddingModel
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+/**
+ * Opens a bucket: `s3://name/prefix`, `file:./folder`, `memory:`, or read-only `https://…`.
+ * Reads nothing yet; what is in it is found when it is asked for.
+ * @throws {WindlassError} `invalid` for a URL of no known kind.
+ */
+export async function open(url: string, options: OpenOptions = {}): Promise<Bucket> {
+  const { clock = systemClock, random = systemRandom } = options
+  const counting = new CountingStore(await openStore(url, { ...options.store, clock, random }))
+  const store: ObjectStore = counting
+  const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, ...(options.engine && { settings: options.engine }) })
+  let model: Promise<EmbeddingModel> | null = options.embeddingModel ? Promise.resolve(options.embeddingModel) : null
+  return new BucketHandle(store, counting, { database, clock, random, loadModel: () => (model ??= loadStaticModel()) })
+}
+
+export { WindlassError, isWindlassError, type ErrorKind } from './base/errors.ts'
+export type { EmbeddingModel } from './embed/embedding-model.ts'
+export type { Metadata, MetadataValue } from './format/record.ts'
+export type * from './library/types.ts'
