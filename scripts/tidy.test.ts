@@ -14,7 +14,7 @@ const mayImport: Record<string, string[]> = {
   engine: ['vector', 'text', 'store', 'format', 'kernels', 'base'],
   documents: ['base'],
   embed: ['base'],
-  config: ['base'],
+  config: ['store', 'base'],
   vectorize: ['engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
   api: ['library', 'vectorize', 'format', 'engine', 'documents', 'embed', 'store', 'base'],

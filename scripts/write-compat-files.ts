@@ -11,7 +11,9 @@ for (const [name, bytes] of encodeFiles()) {
     writeFileSync(path, bytes)
     console.log(`wrote ${name}.bin, ${bytes.length} bytes`)
   } else if (!readFileSync(path).equals(bytes)) {
-    console.error(`${name}.bin differs from what is written now: the format has changed, so give it a new version and a new folder`)
+    console.error(
+      `${name}.bin differs from what is written now: the format has changed, so give it a new version and a new folder`,
+    )
     process.exitCode = 1
   }
 }

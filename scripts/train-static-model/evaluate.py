@@ -42,6 +42,19 @@ def load_pairs(path, split, queries_max):
     return documents, queries
 
 
+def load_wordnet(shared, distractors=9000):
+    """Reverse dictionary: the gloss of each held-out synset finds its words among those of `distractors` others."""
+
+    def read(name, count):
+        with gzip.open(os.path.join(shared, 'data', name), 'rt') as f:
+            rows = [json.loads(line)['text'] for _, line in zip(range(count), f)]
+        return [re.match(r'(.*? \(\w+\)): ([^;]*)', row).groups() for row in rows]
+
+    held_out = read('queries.jsonl.gz', 1000)
+    documents = [words for words, _ in held_out + read('texts.jsonl.gz', distractors)]
+    return documents, [(gloss, i) for i, (_, gloss) in enumerate(held_out)]
+
+
 _stemmer = Stemmer.Stemmer('english')
 
 

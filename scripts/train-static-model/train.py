@@ -2,7 +2,7 @@
 
 Loss, per batch: (1) 1 - cosine to the teacher; (2) the KL divergence between the teacher's and the student's softmax
 over the batch's cosines (similarity distillation); (3) InfoNCE between titles and the passages under them.
-The first two follow model2vec's tokenlearn and "SimKD"-style distillation, the third sentence-transformers' static
+The first two follow model2vec's Tokenlearn and similarity distillation (ISD), the third sentence-transformers' static
 retrieval models; see README.md.
 
 usage: train.py --model TEACHER --set NAME:texts.jsonl:vectors … --pairs passages.jsonl --out table.npy

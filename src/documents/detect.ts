@@ -13,7 +13,7 @@ const foreignMagic: readonly (readonly [magic: string, name: string])[] = [
   ['\x28\xb5\x2f\xfd', 'zstd, decompress it first'],
   ['\xfd7zXZ', 'xz, decompress it first'],
   ['\x7fELF', 'an ELF program'],
-  ['\xd0\xcf\x11\xe0', 'an old Office file (.doc, .xls), save it as .docx or PDF'],
+  ['\xd0\xcf\x11\xe0', 'an old or encrypted Office file, save it as .docx or PDF without a password'],
   ['ID3', 'MP3 audio'],
   ['OggS', 'Ogg audio'],
   ['RIFF', 'RIFF audio, video or image'],
@@ -38,11 +38,15 @@ export function detectFormat(name: string, contentType: string | undefined, head
   const byType = formatOfContentType(contentType)
   const byName = /^https?:\/\//i.test(name) ? (byType ?? byExtension) : (byExtension ?? byType)
   const row = formats.find((row) => row.format === byName)
-  if (row?.magic !== undefined) {
-    throw new WindlassError('invalid', `${name} is not ${row.format}: it does not begin with ${JSON.stringify(row.magic)}`, { path: name })
-  }
   const foreign = foreignMagic.find(([magic]) => begins.startsWith(magic))
   if (foreign && isBinaryMagic(foreign[0], head)) throw notText(name, `it is ${foreign[1]}`)
+  if (row?.magic !== undefined) {
+    throw new WindlassError(
+      'invalid',
+      `${name} is not ${row.format}: it does not begin with ${JSON.stringify(row.magic)}`,
+      { path: name },
+    )
+  }
   checkText(name, head)
   return byName ?? formatOfText(begins)
 }
@@ -55,7 +59,10 @@ export function extensionOf(name: string): string {
 }
 
 function formatOfExtension(extension: string): DocumentFormat | undefined {
-  return formats.find(({ extensions }) => extensions.includes(extension))?.format ?? (languageOf(extension) ? 'code' : undefined)
+  return (
+    formats.find(({ extensions }) => extensions.includes(extension))?.format ??
+    (languageOf(extension) ? 'code' : undefined)
+  )
 }
 
 function formatOfContentType(contentType = ''): DocumentFormat | undefined {
@@ -70,7 +77,11 @@ function formatOfText(begins: string): DocumentFormat {
 
 // A note that begins with "ID3" or "BZh" is still text.
 function isBinaryMagic(magic: string, head: Uint8Array): boolean {
-  return magic.startsWith('{') || head.subarray(0, 4096).some((byte) => byte < 0x09) || !isUtf8(head.subarray(0, 4096), false)
+  return (
+    magic.startsWith('{') ||
+    head.subarray(0, 4096).some((byte) => byte < 0x09) ||
+    !isUtf8(head.subarray(0, 4096), false)
+  )
 }
 
 /**
@@ -93,7 +104,8 @@ function checkText(name: string, head: Uint8Array): void {
   const pairs = sample.length / 2
   const isUtf16 = zeros > 0.5 * pairs && Math.min(evenZeros, zeros - evenZeros) <= 0.05 * pairs
   if (zeros > 0 && !isUtf16) throw notText(name, `byte ${sample.indexOf(0)} is zero`)
-  if (controls > 0.05 * sample.length) throw notText(name, `${controls} of its first ${sample.length} bytes are control characters`)
+  if (controls > 0.05 * sample.length)
+    throw notText(name, `${controls} of its first ${sample.length} bytes are control characters`)
 }
 
 function notText(name: string, why: string): WindlassError {

@@ -93,7 +93,12 @@ export async function parseDocument(input: ParseInput, options: ParseOptions = {
   try {
     const format = options.format ?? detectFormat(source.name, source.contentType, source.head)
     const row = formats.find((row) => row.format === format)
-    if (!row) throw new WindlassError('invalid', `unknown format ${JSON.stringify(format)}, expected one of ${formats.map((row) => row.format).join(', ')}`, { path: 'format' })
+    if (!row)
+      throw new WindlassError(
+        'invalid',
+        `unknown format ${JSON.stringify(format)}, expected one of ${formats.map((row) => row.format).join(', ')}`,
+        { path: 'format' },
+      )
     const parse = await row.load()
     return { format, ...(await parse(source, options)) }
   } catch (error) {
@@ -117,7 +122,7 @@ export function chunkKey(documentKey: string, index: number, textSha256: string)
 function boundKey(key: string): string {
   if (utf8Length(key) <= plainKeyBytesMax) return key
   let end = 0
-  for (let bytes = 0; ; ) {
+  for (let bytes = 0; ;) {
     const char = String.fromCodePoint(key.codePointAt(end)!)
     bytes += utf8Length(char)
     if (bytes > plainKeyBytesMax) break

@@ -1,10 +1,26 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { arbitraryText } from '../testing/arbitraries.ts'
-import { catalogKey, dataPrefix, decodeCatalogEntry, encodeCatalogEntry, nameOfCatalogKey, type CatalogEntry } from './catalog-entry.ts'
+import {
+  catalogKey,
+  dataPrefix,
+  decodeCatalogEntry,
+  encodeCatalogEntry,
+  nameOfCatalogKey,
+  type CatalogEntry,
+} from './catalog-entry.ts'
 import { crc32c } from './checksum.ts'
 
-const entry: CatalogEntry = { formatVersion: 1, needs: [], name: 'notes/é', id: 'c1', version: 2, nonce: 'a'.repeat(32), state: 'live', createdAt: 1.5 }
+const entry: CatalogEntry = {
+  formatVersion: 1,
+  needs: [],
+  name: 'notes/é',
+  id: 'c1',
+  version: 2,
+  nonce: 'a'.repeat(32),
+  state: 'live',
+  createdAt: 1.5,
+}
 const key = catalogKey(entry.name)
 const utf8 = new TextEncoder()
 
@@ -46,12 +62,27 @@ describe('catalogKey', () => {
     expect(() => catalogKey('')).toThrow(expect.objectContaining({ kind: 'invalid' }))
     expect(() => catalogKey('a\ud800')).toThrow(expect.objectContaining({ kind: 'invalid' }))
     expect(catalogKey('/'.repeat(300))).toHaveLength(908)
-    expect(() => catalogKey('/'.repeat(301))).toThrow(expect.objectContaining({ kind: 'too-large', message: expect.stringContaining('takes 903 bytes when encoded, at most 900') }))
+    expect(() => catalogKey('/'.repeat(301))).toThrow(
+      expect.objectContaining({
+        kind: 'too-large',
+        message: expect.stringContaining('takes 903 bytes when encoded, at most 900'),
+      }),
+    )
   })
 })
 
 test('nameOfCatalogKey knows only keys that catalogKey gives', () => {
-  for (const foreign of ['catalog/', 'catalog/a%2fb', 'catalog/%41', 'catalog/a/b', 'catalog/a b', 'catalog/%FF', 'catalog/..', 'other/a', 'catalog/%2Ea']) {
+  for (const foreign of [
+    'catalog/',
+    'catalog/a%2fb',
+    'catalog/%41',
+    'catalog/a/b',
+    'catalog/a b',
+    'catalog/%FF',
+    'catalog/..',
+    'other/a',
+    'catalog/%2Ea',
+  ]) {
     expect(nameOfCatalogKey(foreign), foreign).toBeNull()
   }
 })
@@ -65,7 +96,10 @@ describe('a catalog entry', () => {
   })
 
   test('is JSON for people', () => {
-    expect(JSON.parse(new TextDecoder().decode(encodeCatalogEntry(entry)))).toEqual({ ...entry, checksum: expect.stringMatching(/^[0-9a-f]{8}$/) })
+    expect(JSON.parse(new TextDecoder().decode(encodeCatalogEntry(entry)))).toEqual({
+      ...entry,
+      checksum: expect.stringMatching(/^[0-9a-f]{8}$/),
+    })
   })
 
   test('of no bytes is a dropped name', () => {
@@ -73,7 +107,9 @@ describe('a catalog entry', () => {
   })
 
   test('under the key of another name is refused', () => {
-    expect(() => decodeCatalogEntry(encodeCatalogEntry(entry), catalogKey('other'))).toThrow(expect.objectContaining({ kind: 'corrupt', details: expect.objectContaining({ path: 'name' }) }))
+    expect(() => decodeCatalogEntry(encodeCatalogEntry(entry), catalogKey('other'))).toThrow(
+      expect.objectContaining({ kind: 'corrupt', details: expect.objectContaining({ path: 'name' }) }),
+    )
   })
 
   test.each([

@@ -37,8 +37,10 @@ const encodedNameSizeMax = 900
  * @throws {WindlassError} `invalid` for an empty name or half a surrogate pair, `too-large` above 900 bytes encoded.
  */
 export function catalogKey(name: string): string {
-  if (name === '') throw new WindlassError('invalid', 'collection name is empty: give it at least one character', { path: 'name' })
-  if (hasLoneSurrogate(name)) throw new WindlassError('invalid', 'collection name holds half a surrogate pair: replace it', { path: 'name' })
+  if (name === '')
+    throw new WindlassError('invalid', 'collection name is empty: give it at least one character', { path: 'name' })
+  if (hasLoneSurrogate(name))
+    throw new WindlassError('invalid', 'collection name holds half a surrogate pair: replace it', { path: 'name' })
   const isPathPart = name === '.' || name === '..'
   let encoded = ''
   for (const byte of toUtf8(name)) {
@@ -47,7 +49,11 @@ export function catalogKey(name: string): string {
     encoded += isPlain ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   }
   if (encoded.length > encodedNameSizeMax) {
-    throw new WindlassError('too-large', `collection name takes ${encoded.length} bytes when encoded, at most ${encodedNameSizeMax}: shorten it`, { path: 'name' })
+    throw new WindlassError(
+      'too-large',
+      `collection name takes ${encoded.length} bytes when encoded, at most ${encodedNameSizeMax}: shorten it`,
+      { path: 'name' },
+    )
   }
   return catalogPrefix + encoded
 }
@@ -91,7 +97,10 @@ export function decodeCatalogEntry(bytes: Uint8Array, key: string): CatalogEntry
   const members = bytes.subarray(0, Math.max(bytes.length - checksumSize, 0))
   const expected = `,"checksum":"${hex(crc32c(members))}"}`
   const found = fromUtf8Lenient(bytes.subarray(members.length))
-  if (found !== expected) throw new WindlassError('corrupt', `${key}: ${subject} is damaged: it ends with ${found}, expected ${expected}`, { key })
+  if (found !== expected)
+    throw new WindlassError('corrupt', `${key}: ${subject} is damaged: it ends with ${found}, expected ${expected}`, {
+      key,
+    })
   return checkEntry(shape, value, key)
 }
 
@@ -107,6 +116,7 @@ function checkEntry(shape: JsonShape, value: unknown, key: string): CatalogEntry
   const nonce = shape.nonce(entry.nonce, 'nonce')
   shape.oneOf(entry.state, 'state', ['live', 'pending', 'closing'])
   const createdAt = shape.finite(entry.createdAt, 'createdAt')
-  if (nameOfCatalogKey(key.slice(key.lastIndexOf(catalogPrefix))) !== name) shape.fail('name', 'the name that its key encodes', name)
+  if (nameOfCatalogKey(key.slice(key.lastIndexOf(catalogPrefix))) !== name)
+    shape.fail('name', 'the name that its key encodes', name)
   return { formatVersion, needs, name, id, version, nonce, state: entry.state as CatalogEntry['state'], createdAt }
 }

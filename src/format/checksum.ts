@@ -1,12 +1,11 @@
+import { isLittleEndian } from './typed-views.ts'
+
 // The Castagnoli polynomial x^32 + x^28 + x^27 + ... + 1, bits reversed (RFC 3720, section 12.1).
 const polynomial = 0x82f63b78
 const sliceCount = 16
 
 // tables[s * 256 + b]: what byte b does to the checksum when s more bytes follow it in the same step.
 const tables = buildTables()
-
-// Typed-array views read in the platform's byte order; the tables assume the lowest byte first.
-const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
 function buildTables(): Int32Array {
   const built = new Int32Array(sliceCount * 256)
@@ -34,6 +33,7 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   let crc = ~previous
   let i = 0
   const { length } = bytes
+  // The words are read in the platform's byte order; the tables assume the lowest byte first.
   if (isLittleEndian && length >= 64) {
     while ((bytes.byteOffset + i) & 3) crc = (crc >>> 8) ^ tables[(crc ^ bytes[i++]!) & 255]!
     const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, ((length - i) >>> 4) << 2)
@@ -52,6 +52,7 @@ function crcOfWords(words: Int32Array, start: number): number {
     const b = words[i + 1]!
     const c = words[i + 2]!
     const d = words[i + 3]!
+    // prettier-ignore
     crc =
       t[3840 + (a & 255)]! ^ t[3584 + ((a >>> 8) & 255)]! ^ t[3328 + ((a >>> 16) & 255)]! ^ t[3072 + (a >>> 24)]! ^
       t[2816 + (b & 255)]! ^ t[2560 + ((b >>> 8) & 255)]! ^ t[2304 + ((b >>> 16) & 255)]! ^ t[2048 + (b >>> 24)]! ^

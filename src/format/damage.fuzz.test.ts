@@ -2,7 +2,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isWindlassError } from '../base/errors.ts'
-import { arbitraryEffects, arbitraryNonce, arbitraryRows, arbitrarySchema, arbitraryText } from '../testing/arbitraries.ts'
+import {
+  arbitraryEffects,
+  arbitraryNonce,
+  arbitraryRows,
+  arbitrarySchema,
+  arbitraryText,
+} from '../testing/arbitraries.ts'
 import { catalogKey, decodeCatalogEntry, encodeCatalogEntry } from './catalog-entry.ts'
 import { decodeDeletes, encodeDeletes } from './deletes.ts'
 import { sealEnvelope } from './envelope.ts'
@@ -22,9 +28,18 @@ const kinds: Kind[] = [
   {
     name: 'log record',
     magic: 'WLOG',
-    samples: fc.tuple(arbitraryNonce, arbitraryEffects(9), arbitrarySchema).map(([nonce, effects, schema]) =>
-      encodeLogRecord({ seq: 9, collectionId: 'c1', nonce, writtenAt: 1, batches: [{ effects }], event: { kind: 'schema', schema } }),
-    ),
+    samples: fc
+      .tuple(arbitraryNonce, arbitraryEffects(9), arbitrarySchema)
+      .map(([nonce, effects, schema]) =>
+        encodeLogRecord({
+          seq: 9,
+          collectionId: 'c1',
+          nonce,
+          writtenAt: 1,
+          batches: [{ effects }],
+          event: { kind: 'schema', schema },
+        }),
+      ),
     decode: (bytes) => decodeLogRecord(bytes, 'x'),
   },
   {
@@ -32,27 +47,74 @@ const kinds: Kind[] = [
     magic: 'WMAN',
     samples: fc.tuple(arbitraryNonce, arbitraryText(), arbitrarySchema).map(([nonce, name, schema]) =>
       encodeManifest({
-        formatVersion: 1, needs: [], collectionId: 'c1', version: 3, nonce, pastNonces: [nonce], name, schema, state: 'live', floor: 5, floorTime: 1,
-        segments: [{ id: 's1', size: 9, rowCount: 3, recordCount: 2, documentRowCount: 1, seqStart: 1, seqEnd: 5, sections: [], deletes: null }],
-        pins: [], sweep: { count: 0, id: null },
+        formatVersion: 1,
+        needs: [],
+        collectionId: 'c1',
+        version: 3,
+        nonce,
+        pastNonces: [nonce],
+        name,
+        schema,
+        state: 'live',
+        floor: 5,
+        floorTime: 1,
+        segments: [
+          {
+            id: 's1',
+            size: 9,
+            rowCount: 3,
+            recordCount: 2,
+            documentRowCount: 1,
+            seqStart: 1,
+            seqEnd: 5,
+            sections: [],
+            deletes: null,
+          },
+        ],
+        pins: [],
+        sweep: { count: 0, id: null },
       }),
     ),
     decode: (bytes) => decodeManifest(bytes, 'x'),
   },
   {
     name: 'segment',
-    samples: arbitraryRows(2, 4).map((rows) => encodeSegment({ id: 's1', rows, dimension: 2, extraSections: [{ name: 'columns', bytes: Uint8Array.of(1) }] }).bytes),
+    samples: arbitraryRows(2, 4).map(
+      (rows) =>
+        encodeSegment({ id: 's1', rows, dimension: 2, extraSections: [{ name: 'columns', bytes: Uint8Array.of(1) }] })
+          .bytes,
+    ),
     decode: (bytes) => decodeSegment(bytes, 'x'),
   },
   {
     name: 'deletion bitmap',
     magic: 'WDEL',
-    samples: fc.nat(255).map((byte) => encodeDeletes({ segmentId: 's1', rowCount: 16, count: byte.toString(2).replaceAll('0', '').length, bitmap: Uint8Array.of(byte, 0) })),
+    samples: fc
+      .nat(255)
+      .map((byte) =>
+        encodeDeletes({
+          segmentId: 's1',
+          rowCount: 16,
+          count: byte.toString(2).replaceAll('0', '').length,
+          bitmap: Uint8Array.of(byte, 0),
+        }),
+      ),
     decode: (bytes) => decodeDeletes(bytes, 'x', { id: 's1', rowCount: 16 }),
   },
   {
     name: 'catalog entry',
-    samples: arbitraryNonce.map((nonce) => encodeCatalogEntry({ formatVersion: 1, needs: [], name: catalogName, id: 'c1', version: 1, nonce, state: 'live', createdAt: 1 })),
+    samples: arbitraryNonce.map((nonce) =>
+      encodeCatalogEntry({
+        formatVersion: 1,
+        needs: [],
+        name: catalogName,
+        id: 'c1',
+        version: 1,
+        nonce,
+        state: 'live',
+        createdAt: 1,
+      }),
+    ),
     // No bytes are a value of their own here.
     decode: (bytes) => decodeCatalogEntry(bytes.length === 0 ? Uint8Array.of(0) : bytes, catalogKey(catalogName)),
   },
@@ -70,7 +132,10 @@ function expectRefused(kind: Kind, bytes: Uint8Array): void {
 
 describe.each(kinds)('a $name', (kind) => {
   test('that is whole is read', () => {
-    fc.assert(fc.property(kind.samples, (bytes) => void kind.decode(bytes)), { numRuns: 50 })
+    fc.assert(
+      fc.property(kind.samples, (bytes) => void kind.decode(bytes)),
+      { numRuns: 50 },
+    )
   })
 
   test('with any one bit flipped is refused', () => {
@@ -95,20 +160,28 @@ describe.each(kinds)('a $name', (kind) => {
 
   test('that is truncated, extended, shifted or doubled is refused', () => {
     fc.assert(
-      fc.property(kind.samples, fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 40 }), (bytes, position, foreign) => {
-        const at = position % bytes.length
-        expectRefused(kind, bytes.subarray(0, at))
-        if (at > 0) expectRefused(kind, bytes.subarray(at))
-        expectRefused(kind, Uint8Array.of(...bytes, ...foreign))
-        expectRefused(kind, Uint8Array.of(...foreign, ...bytes))
-        expectRefused(kind, Uint8Array.of(...bytes, ...bytes))
-      }),
+      fc.property(
+        kind.samples,
+        fc.nat(),
+        fc.uint8Array({ minLength: 1, maxLength: 40 }),
+        (bytes, position, foreign) => {
+          const at = position % bytes.length
+          expectRefused(kind, bytes.subarray(0, at))
+          if (at > 0) expectRefused(kind, bytes.subarray(at))
+          expectRefused(kind, Uint8Array.of(...bytes, ...foreign))
+          expectRefused(kind, Uint8Array.of(...foreign, ...bytes))
+          expectRefused(kind, Uint8Array.of(...bytes, ...bytes))
+        },
+      ),
       { numRuns: 200 },
     )
   })
 
   test('of foreign bytes is refused', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => expectRefused(kind, bytes)), { numRuns: 500 })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => expectRefused(kind, bytes)),
+      { numRuns: 500 },
+    )
   })
 
   test('of another kind is refused', () => {

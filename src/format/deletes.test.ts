@@ -45,7 +45,9 @@ describe('decodeDeletes', () => {
     const bytes = encodeDeletes(deletes).slice()
     bytes.set(change, offset)
     sealEnvelope({ magic: 'WDEL', subject: 'deletion bitmap', formatVersion }, bytes)
-    expect(() => decodeDeletes(bytes, key, { id: 's1', rowCount: bytes[28] === 0 ? 256 : 11 })).toThrow(expect.objectContaining({ kind }))
+    expect(() => decodeDeletes(bytes, key, { id: 's1', rowCount: bytes[28] === 0 ? 256 : 11 })).toThrow(
+      expect.objectContaining({ kind }),
+    )
   })
 })
 

@@ -42,10 +42,18 @@ export function encodeDeletes({ segmentId, rowCount, count, bitmap }: Deletes): 
  * @param segment The segment it is read for; a bitmap of another is refused.
  * @throws {WindlassError} `corrupt`, or `unsupported` when a newer version wrote it.
  */
-export function decodeDeletes(bytes: Uint8Array, key: string, segment: { readonly id: string; readonly rowCount: number }): Deletes {
+export function decodeDeletes(
+  bytes: Uint8Array,
+  key: string,
+  segment: { readonly id: string; readonly rowCount: number },
+): Deletes {
   openEnvelope(kind, bytes, key)
   const reader = new ByteReader(bytes, kind.subject, key, envelopeSize)
-  checkNeeds(Array.from({ length: reader.count('needs') }, () => reader.text()), kind.subject, key)
+  checkNeeds(
+    Array.from({ length: reader.count('needs') }, () => reader.text()),
+    kind.subject,
+    key,
+  )
   const segmentId = reader.text()
   const rowCount = reader.u32()
   const count = reader.u32()

@@ -42,7 +42,8 @@ export function openEnvelope(kind: ObjectKind, bytes: Uint8Array, key: string): 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const headerChecksum = view.getUint32(headerCheckedSize, true)
   const headerFound = crc32c(bytes.subarray(0, headerCheckedSize))
-  if (headerFound !== headerChecksum) throw damaged(`header checksum is ${hex(headerFound)}, expected ${hex(headerChecksum)}`)
+  if (headerFound !== headerChecksum)
+    throw damaged(`header checksum is ${hex(headerFound)}, expected ${hex(headerChecksum)}`)
   // The header is the same in all versions, so from here on a number we do not know is news, not damage.
   checkFormatVersion(view.getUint16(4, true), kind.formatVersion, subject, key)
   if (view.getUint16(6, true) !== 0) throw damaged('reserved bytes 6 and 7 are not zero')
@@ -60,13 +61,18 @@ export function openEnvelope(kind: ObjectKind, bytes: Uint8Array, key: string): 
 export function checkMagic(magic: string, subject: string, bytes: Uint8Array, offset: number, key: string): void {
   const found = String.fromCharCode(...bytes.subarray(offset, offset + 4))
   if (found !== magic) {
-    throw new WindlassError('corrupt', `${key}: is not a ${subject}: magic is ${JSON.stringify(found)}, expected ${JSON.stringify(magic)}`, { key })
+    throw new WindlassError(
+      'corrupt',
+      `${key}: is not a ${subject}: magic is ${JSON.stringify(found)}, expected ${JSON.stringify(magic)}`,
+      { key },
+    )
   }
 }
 
 /** @throws {WindlassError} `unsupported` for a version above `known`, `corrupt` for 0. */
 export function checkFormatVersion(found: number, known: number, subject: string, key: string): void {
-  if (found === 0) throw new WindlassError('corrupt', `${key}: ${subject} has format version 0, expected 1 to ${known}`, { key })
+  if (found === 0)
+    throw new WindlassError('corrupt', `${key}: ${subject} has format version 0, expected 1 to ${known}`, { key })
   if (found > known) throw tooNew(`format version ${found}, this one reads up to ${known}`, subject, key)
 }
 
@@ -80,7 +86,9 @@ export function checkNeeds(needs: readonly string[], subject: string, key: strin
 }
 
 function tooNew(what: string, subject: string, key: string): WindlassError {
-  return new WindlassError('unsupported', `${key}: ${subject} was written by a newer windlass (${what}): upgrade`, { key })
+  return new WindlassError('unsupported', `${key}: ${subject} was written by a newer windlass (${what}): upgrade`, {
+    key,
+  })
 }
 
 /** A checksum as people compare it. */

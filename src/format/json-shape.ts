@@ -27,7 +27,11 @@ export class JsonShape {
   fail(path: string, expected: string, found: unknown): never {
     const text = found === undefined ? 'nothing' : (JSON.stringify(found) ?? typeof found)
     const short = text.length > 80 ? `${text.slice(0, 80)}…` : text
-    throw new WindlassError(this.#kind, `${this.#key}: ${this.#subject} has ${short} at ${path}, expected ${expected}`, { key: this.#key, path })
+    throw new WindlassError(
+      this.#kind,
+      `${this.#key}: ${this.#subject} has ${short} at ${path}, expected ${expected}`,
+      { key: this.#key, path },
+    )
   }
 
   object(value: unknown, path: string): JsonObject {

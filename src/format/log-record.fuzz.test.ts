@@ -1,7 +1,14 @@
 import { deepStrictEqual } from 'node:assert'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { arbitraryEffects, arbitraryId, arbitraryNonce, arbitrarySchema, arbitraryText, record } from '../testing/arbitraries.ts'
+import {
+  arbitraryEffects,
+  arbitraryId,
+  arbitraryNonce,
+  arbitrarySchema,
+  arbitraryText,
+  record,
+} from '../testing/arbitraries.ts'
 import { decodeLogRecord, encodeLogRecord, logKey, type LogEvent, type LogRecord } from './log-record.ts'
 
 const arbitraryEvent: fc.Arbitrary<LogEvent | null> = fc.oneof(
@@ -20,7 +27,13 @@ const arbitraryRecord: fc.Arbitrary<LogRecord> = fc
   .integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
   .chain((seq) =>
     fc.tuple(
-      record({ seq: fc.constant(seq), collectionId: arbitraryId, nonce: arbitraryNonce, writtenAt: fc.nat(), event: arbitraryEvent }),
+      record({
+        seq: fc.constant(seq),
+        collectionId: arbitraryId,
+        nonce: arbitraryNonce,
+        writtenAt: fc.nat(),
+        event: arbitraryEvent,
+      }),
       arbitraryEffects(seq),
       fc.array(fc.tuple(fc.nat(4), fc.option(arbitraryOutcomes)), { maxLength: 4 }),
     ),

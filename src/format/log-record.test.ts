@@ -34,6 +34,7 @@ describe('encodeLogRecord', () => {
     const bytes = encodeLogRecord(record)
     expect(String.fromCharCode(...bytes.subarray(0, 4))).toBe('WLOG')
     expect([...bytes.subarray(4, 8)]).toEqual([1, 0, 0, 0])
+    // prettier-ignore
     expect([...bytes.subarray(24)]).toEqual([
       0, // needs
       7, // seq
@@ -79,18 +80,31 @@ describe('decodeLogRecord', () => {
   test('refuses a record at the place of another', () => {
     const bytes = encodeLogRecord(record)
     expect(decodeLogRecord(bytes, key, 7).seq).toBe(7)
-    expect(() => decodeLogRecord(bytes, key, 8)).toThrow(expect.objectContaining({ kind: 'corrupt', message: expect.stringContaining('its number is 7, expected 8') }))
+    expect(() => decodeLogRecord(bytes, key, 8)).toThrow(
+      expect.objectContaining({ kind: 'corrupt', message: expect.stringContaining('its number is 7, expected 8') }),
+    )
   })
 
   test('tells a newer version and a needed feature from damage', () => {
     const bytes = encodeLogRecord(record)
-    expect(() => decodeLogRecord(reseal(bytes, () => {}, 2), key)).toThrow(
-      expect.objectContaining({ kind: 'unsupported', message: `${key}: log record was written by a newer windlass (format version 2, this one reads up to 1): upgrade` }),
+    expect(() =>
+      decodeLogRecord(
+        reseal(bytes, () => {}, 2),
+        key,
+      ),
+    ).toThrow(
+      expect.objectContaining({
+        kind: 'unsupported',
+        message: `${key}: log record was written by a newer windlass (format version 2, this one reads up to 1): upgrade`,
+      }),
     )
     // One need of one letter in place of the empty list; what follows does not matter.
     const needy = reseal(bytes, (copy) => copy.set([1, 1, 0x78], 24))
     expect(() => decodeLogRecord(needy, key)).toThrow(
-      expect.objectContaining({ kind: 'unsupported', message: `${key}: log record was written by a newer windlass (needs "x"): upgrade` }),
+      expect.objectContaining({
+        kind: 'unsupported',
+        message: `${key}: log record was written by a newer windlass (needs "x"): upgrade`,
+      }),
     )
   })
 
@@ -101,14 +115,18 @@ describe('decodeLogRecord', () => {
     ['more batches than bytes', 56, [0xff, 0xff, 0xff, 0x7f]],
     ['more effects than bytes', 57, [0xff, 0xff, 0xff, 0x7f]],
     ['unknown bits before an effect', 58, [0x15]],
-    ['a delete with a document', 58, [4]],
+    ['a put that turns into a delete with a document', 58, [4]],
+    ['a delete with a document', 72, [6]],
+    ['a delete that was born earlier', 72, [10]],
     ['a longer vector', 61, [3]],
     ['a shorter vector', 61, [1]],
     ['a vast vector', 61, [0xff, 0xff, 0xff, 0x7f]],
     ['padding that is not zero', 78, [1]],
   ])('refuses %s even where the checksums fit', (_, offset, change) => {
     const bytes = reseal(encodeLogRecord(record), (copy) => copy.set(change, offset))
-    expect(() => decodeLogRecord(bytes, key)).toThrow(expect.objectContaining({ kind: 'corrupt', details: expect.objectContaining({ key }) }))
+    expect(() => decodeLogRecord(bytes, key)).toThrow(
+      expect.objectContaining({ kind: 'corrupt', details: expect.objectContaining({ key }) }),
+    )
   })
 
   test('refuses format version 0', () => {
@@ -121,11 +139,20 @@ describe('decodeLogRecord', () => {
     const bytes = encodeLogRecord(earlier)
     const at = 24 + 35 + 13
     expect([...bytes.subarray(at, at + 2)]).toEqual([6, 5])
-    expect(() => decodeLogRecord(reseal(bytes, (copy) => copy.set([7, 0], at)), key)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
+    expect(() =>
+      decodeLogRecord(
+        reseal(bytes, (copy) => copy.set([7, 0], at)),
+        key,
+      ),
+    ).toThrow(expect.objectContaining({ kind: 'corrupt' }))
   })
 })
 
 test('log keys sort as their numbers do', () => {
   expect(logKey(1)).toBe('log/00000000000000000001')
-  expect([logKey(10), logKey(9), logKey(Number.MAX_SAFE_INTEGER)].sort()).toEqual([logKey(9), logKey(10), logKey(Number.MAX_SAFE_INTEGER)])
+  expect([logKey(10), logKey(9), logKey(Number.MAX_SAFE_INTEGER)].sort()).toEqual([
+    logKey(9),
+    logKey(10),
+    logKey(Number.MAX_SAFE_INTEGER),
+  ])
 })

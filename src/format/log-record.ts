@@ -120,12 +120,18 @@ function writeEffect(writer: ByteWriter, effect: LogEffect, own: Stamp, vectors:
   const { vector, document, born } = effect
   const age = compare(born, own)
   if (age > 0) {
-    throw new WindlassError('invalid', `row ${JSON.stringify(effect.key)} is put at ${own.seq}.${own.ordinal} but born later, at ${born.seq}.${born.ordinal}`)
+    throw new WindlassError(
+      'invalid',
+      `row ${JSON.stringify(effect.key)} is put at ${own.seq}.${own.ordinal} but born later, at ${born.seq}.${born.ordinal}`,
+    )
   }
   writer.u8(isPut | space | (document === null ? 0 : hasDocument) | (age < 0 ? isBornEarlier : 0))
   writer.text(effect.key)
   if (vector && (vector.length === 0 || vector.length > storedDimensionMax)) {
-    throw new WindlassError('invalid', `vector of ${JSON.stringify(effect.key)} has dimension ${vector.length}, expected 1 to ${storedDimensionMax}`)
+    throw new WindlassError(
+      'invalid',
+      `vector of ${JSON.stringify(effect.key)} has dimension ${vector.length}, expected 1 to ${storedDimensionMax}`,
+    )
   }
   writer.varint(vector?.length ?? 0)
   if (vector) vectors.push(vector)
@@ -164,7 +170,11 @@ export function decodeLogRecord(bytes: Uint8Array, key: string, seq?: number): L
   openEnvelope(kind, bytes, key)
   // The whole object, so that positions in messages, and the alignment, are the object's.
   const reader = new ByteReader(bytes, kind.subject, key, envelopeSize)
-  checkNeeds(Array.from({ length: reader.count('needs') }, () => reader.text()), kind.subject, key)
+  checkNeeds(
+    Array.from({ length: reader.count('needs') }, () => reader.text()),
+    kind.subject,
+    key,
+  )
   const found = reader.varint()
   if (found === 0) reader.fail('its number is 0, expected at least 1')
   if (seq !== undefined && found !== seq) reader.fail(`its number is ${found}, expected ${seq}`)
@@ -181,7 +191,10 @@ export function decodeLogRecord(bytes: Uint8Array, key: string, seq?: number): L
     for (let effectsLeft = reader.count('effects', 2); effectsLeft > 0; effectsLeft--) {
       effects.push(readEffect(reader, { seq: found, ordinal: ordinal++ }, dimensions))
     }
-    const outcomes = Array.from({ length: reader.count('outcomes', 2) }, () => ({ code: reader.varint(), value: reader.varint() }))
+    const outcomes = Array.from({ length: reader.count('outcomes', 2) }, () => ({
+      code: reader.varint(),
+      value: reader.varint(),
+    }))
     batches.push(outcomes.length > 0 ? { effects, outcomes } : { effects })
   }
   readVectors(reader, batches, dimensions)
@@ -196,18 +209,21 @@ type OpenBatch = Omit<LogBatch, 'effects'> & { readonly effects: OpenEffect[] }
 function readEffect(reader: ByteReader, own: Stamp, dimensions: number[]): OpenEffect {
   const bits = reader.u8()
   const space: Space = bits & isOfDocuments ? 'documents' : 'records'
-  if (bits & ~effectBits || (!(bits & isPut) && bits & ~isOfDocuments)) reader.fail(`effect ${own.ordinal} has unknown bits ${bits}`)
+  if (bits & ~effectBits || (!(bits & isPut) && bits & ~isOfDocuments))
+    reader.fail(`effect ${own.ordinal} has unknown bits ${bits}`)
   const key = reader.text()
   if (!(bits & isPut)) return { kind: 'delete', space, key }
   const dimension = reader.varint()
-  if (dimension > storedDimensionMax) reader.fail(`effect ${own.ordinal} has dimension ${dimension}, at most ${storedDimensionMax}`)
+  if (dimension > storedDimensionMax)
+    reader.fail(`effect ${own.ordinal} has dimension ${dimension}, at most ${storedDimensionMax}`)
   dimensions.push(dimension)
   const metadata = readMetadata(reader)
   const document = bits & hasDocument ? reader.text() : null
   let born = own
   if (bits & isBornEarlier) {
     born = { seq: reader.varint(), ordinal: reader.varint() }
-    if (compare(born, own) >= 0) reader.fail(`effect ${own.ordinal} was born at ${born.seq}.${born.ordinal}, not before ${own.seq}.${own.ordinal}`)
+    if (compare(born, own) >= 0)
+      reader.fail(`effect ${own.ordinal} was born at ${born.seq}.${born.ordinal}, not before ${own.seq}.${own.ordinal}`)
   }
   return { kind: 'put', space, key, vector: null, metadata, document, born }
 }

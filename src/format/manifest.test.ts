@@ -37,7 +37,10 @@ const manifest: Manifest = {
   state: 'live',
   floor: 9,
   floorTime: 1,
-  segments: [segment, { ...segment, id: 's2', deletes: { id: 'd2', count: 1, recordCount: 1, owner: 'c0' }, owner: 'c0' }],
+  segments: [
+    segment,
+    { ...segment, id: 's2', deletes: { id: 'd2', count: 1, recordCount: 1, owner: 'c0' }, owner: 'c0' },
+  ],
   pins: [{ name: 'monday', id: 'p1', seq: 5, kind: 'snapshot', createdAt: 2 }],
   sweep: { count: 1, id: 'w1' },
 }
@@ -81,7 +84,11 @@ describe('a newer writer', () => {
     ['a need', seal({ ...manifest, needs: ['codes', 'x'] }), 'needs "codes", "x"'],
   ])('is told from damage by %s', (_, bytes, what) => {
     expect(() => decodeManifest(bytes, key)).toThrow(
-      expect.objectContaining({ kind: 'unsupported', details: { key }, message: `${key}: manifest was written by a newer windlass (${what}): upgrade` }),
+      expect.objectContaining({
+        kind: 'unsupported',
+        details: { key },
+        message: `${key}: manifest was written by a newer windlass (${what}): upgrade`,
+      }),
     )
   })
 })
@@ -96,7 +103,7 @@ const broken: [string, unknown][] = [
   ['version', { ...manifest, version: 1.5 }],
   ['nonce', { ...manifest, nonce: '0' }],
   ['pastNonces[0]', { ...manifest, pastNonces: [1] }],
-  ['pastNonces.length', { ...manifest, pastNonces: new Array(65).fill('0'.repeat(32)) }],
+  ['pastNonces.length', { ...manifest, pastNonces: Array.from({ length: 65 }, () => '0'.repeat(32)) }],
   ['name', { ...manifest, name: null }],
   ['schema', { ...manifest, schema: null }],
   ['schema.dimension', { ...manifest, schema: { ...manifest.schema, dimension: 0 } }],
@@ -119,15 +126,42 @@ const broken: [string, unknown][] = [
   ['segments[0].seqEnd', { ...manifest, segments: [{ ...segment, seqEnd: 2 }] }],
   ['segments[0].seqEnd', { ...manifest, floor: 8 }],
   ['segments[0].sections', { ...manifest, segments: [{ ...segment, sections: 1 }] }],
-  ['segments[0].sections[1].name', { ...manifest, segments: [{ ...segment, sections: [segment.sections[0], { ...segment.sections[1], name: 'rows' }] }] }],
-  ['segments[0].sections[1].offset', { ...manifest, segments: [{ ...segment, sections: [segment.sections[0], { ...segment.sections[1], offset: 463 }] }] }],
-  ['segments[0].sections[0].size', { ...manifest, segments: [{ ...segment, sections: [{ ...segment.sections[0], size: 937 }] }] }],
-  ['segments[0].sections[0].checksum', { ...manifest, segments: [{ ...segment, sections: [{ ...segment.sections[0], checksum: 2 ** 32 }] }] }],
+  [
+    'segments[0].sections[1].name',
+    {
+      ...manifest,
+      segments: [{ ...segment, sections: [segment.sections[0], { ...segment.sections[1], name: 'rows' }] }],
+    },
+  ],
+  [
+    'segments[0].sections[1].offset',
+    {
+      ...manifest,
+      segments: [{ ...segment, sections: [segment.sections[0], { ...segment.sections[1], offset: 463 }] }],
+    },
+  ],
+  [
+    'segments[0].sections[0].size',
+    { ...manifest, segments: [{ ...segment, sections: [{ ...segment.sections[0], size: 937 }] }] },
+  ],
+  [
+    'segments[0].sections[0].checksum',
+    { ...manifest, segments: [{ ...segment, sections: [{ ...segment.sections[0], checksum: 2 ** 32 }] }] },
+  ],
   ['segments[0].deletes', { ...manifest, segments: [{ ...segment, deletes: undefined }] }],
-  ['segments[0].deletes.count', { ...manifest, segments: [{ ...segment, deletes: { id: 'd', count: 11, recordCount: 0 } }] }],
-  ['segments[0].deletes.recordCount', { ...manifest, segments: [{ ...segment, deletes: { id: 'd', count: 1, recordCount: 2 } }] }],
+  [
+    'segments[0].deletes.count',
+    { ...manifest, segments: [{ ...segment, deletes: { id: 'd', count: 11, recordCount: 0 } }] },
+  ],
+  [
+    'segments[0].deletes.recordCount',
+    { ...manifest, segments: [{ ...segment, deletes: { id: 'd', count: 1, recordCount: 2 } }] },
+  ],
   ['segments[0].owner', { ...manifest, segments: [{ ...segment, owner: '' }] }],
-  ['segments[0].deletes.owner', { ...manifest, segments: [{ ...segment, deletes: { ...segment.deletes, owner: 'a/b' } }] }],
+  [
+    'segments[0].deletes.owner',
+    { ...manifest, segments: [{ ...segment, deletes: { ...segment.deletes, owner: 'a/b' } }] },
+  ],
   ['pins[0].kind', { ...manifest, pins: [{ ...manifest.pins[0], kind: 'tag' }] }],
   ['pins[0].seq', { ...manifest, pins: [{ ...manifest.pins[0], seq: null }] }],
   ['pins[0].id', { ...manifest, pins: [{ ...manifest.pins[0], id: 1 }] }],
@@ -138,12 +172,21 @@ const broken: [string, unknown][] = [
 
 describe('a manifest with a wrong member', () => {
   test.each(broken)('%s is corrupt when read, and never written (case %#)', (path, head) => {
-    expect(() => decodeManifest(seal(head), key)).toThrow(expect.objectContaining({ kind: 'corrupt', details: { key, path }, message: expect.stringContaining(` at ${path}, expected `) }))
-    expect(() => encodeManifest(head as Manifest)).toThrow(expect.objectContaining({ kind: 'invalid', details: expect.objectContaining({ path }) }))
+    expect(() => decodeManifest(seal(head), key)).toThrow(
+      expect.objectContaining({
+        kind: 'corrupt',
+        details: { key, path },
+        message: expect.stringContaining(` at ${path}, expected `),
+      }),
+    )
+    expect(() => encodeManifest(head as Manifest)).toThrow(
+      expect.objectContaining({ kind: 'invalid', details: expect.objectContaining({ path }) }),
+    )
   })
 
   test('or that is no JSON is corrupt', () => {
-    for (const head of ['', '{', '{"a":1}}']) expect(() => decodeManifest(seal(head), key)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
+    for (const head of ['', '{', '{"a":1}}'])
+      expect(() => decodeManifest(seal(head), key)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
   })
 })
 

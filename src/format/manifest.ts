@@ -1,5 +1,12 @@
 import { toUtf8 } from '../base/bytes.ts'
-import { checkFormatVersion, checkNeeds, envelopeSize, openEnvelope, sealEnvelope, type ObjectKind } from './envelope.ts'
+import {
+  checkFormatVersion,
+  checkNeeds,
+  envelopeSize,
+  openEnvelope,
+  sealEnvelope,
+  type ObjectKind,
+} from './envelope.ts'
 import { JsonShape, parseJson } from './json-shape.ts'
 import { checkSchema, type CollectionSchema } from './schema.ts'
 
@@ -127,7 +134,8 @@ function checkManifest(shape: JsonShape, value: unknown, key: string = manifestK
   shape.list(manifest.pastNonces, 'pastNonces', (item, path) => shape.nonce(item, path), pastNoncesMax)
   shape.text(manifest.name, 'name')
   checkSchema(shape, manifest.schema, 'schema')
-  if (manifest.state !== 'live' && manifest.state !== 'dropped') shape.id(shape.object(manifest.state, 'state').movedTo, 'state.movedTo')
+  if (manifest.state !== 'live' && manifest.state !== 'dropped')
+    shape.id(shape.object(manifest.state, 'state').movedTo, 'state.movedTo')
   const floor = shape.integer(manifest.floor, 'floor', 0)
   shape.finite(manifest.floorTime, 'floorTime')
   const ids = new Set<string>()

@@ -7,6 +7,7 @@ const utf8 = new TextEncoder()
 describe('encodeMetadata', () => {
   test('writes the bytes that docs/format.md draws', () => {
     const bytes = encodeMetadata({ b: -1n, a: [true, null], '': 'é', c: { d: 1.5 } })
+    // prettier-ignore
     expect([...bytes]).toEqual([
       4, // members, in the order of their keys' bytes
       0, 5, 2, 0xc3, 0xa9, // '': text of 2 bytes
@@ -48,7 +49,7 @@ describe('encodeMetadata', () => {
     ['2^63', { a: 2n ** 63n }, 'does not fit a signed 64-bit integer'],
     ['-2^63 - 1', { a: -(2n ** 63n) - 1n }, 'does not fit a signed 64-bit integer'],
     ['undefined', { a: undefined }, 'metadata.a is undefined'],
-    ['a hole', { a: new Array(1) }, 'metadata.a.0 is undefined'],
+    ['a hole', { a: Array(1) }, 'metadata.a.0 is undefined'],
     ['a date', { a: new Date(0) }, 'an instance of Date'],
     ['a map', { a: new Map() }, 'an instance of Map'],
     ['a vector', { a: new Float32Array(1) }, 'an instance of Float32Array'],
@@ -59,7 +60,9 @@ describe('encodeMetadata', () => {
     ['a list for the whole', [], 'metadata must be an object, found a list'],
     ['null for the whole', null, 'metadata must be an object, found null'],
   ])('refuses %s', (_, metadata, message) => {
-    expect(() => encodeMetadata(metadata as unknown as Metadata)).toThrow(expect.objectContaining({ kind: 'invalid', message: expect.stringContaining(message) }))
+    expect(() => encodeMetadata(metadata as unknown as Metadata)).toThrow(
+      expect.objectContaining({ kind: 'invalid', message: expect.stringContaining(message) }),
+    )
   })
 
   test('nests to its limit and not beyond', () => {
@@ -71,10 +74,18 @@ describe('encodeMetadata', () => {
     for (const wrap of [(value: MetadataValue) => [value], (value: MetadataValue) => ({ a: value })]) {
       const deepest = nest(metadataDepthMax, wrap)
       expect(decodeMetadata(encodeMetadata(deepest), 'x')).toEqual(deepest)
-      expect(() => encodeMetadata(nest(metadataDepthMax + 1, wrap))).toThrow(expect.objectContaining({ kind: 'invalid' }))
+      expect(() => encodeMetadata(nest(metadataDepthMax + 1, wrap))).toThrow(
+        expect.objectContaining({ kind: 'invalid' }),
+      )
     }
     // A hostile nesting must end in an error, not in a full stack.
-    expect(() => decodeMetadata(Uint8Array.from([1, 0, ...new Array(100_000).fill([6, 1]).flat()]), 'x')).toThrow(expect.objectContaining({ kind: 'corrupt' }))
+    const lists = [1, 0, ...Array.from({ length: 100_000 }, () => [6, 1]).flat()]
+    const objects = Array.from({ length: 100_000 }, () => [1, 0, 7]).flat()
+    for (const bytes of [lists, objects]) {
+      expect(() => decodeMetadata(Uint8Array.from(bytes), 'x')).toThrow(
+        expect.objectContaining({ kind: 'corrupt', message: expect.stringContaining('nests deeper than 32 levels') }),
+      )
+    }
     const circle: { self?: unknown } = {}
     circle.self = circle
     expect(() => encodeMetadata(circle as Metadata)).toThrow(expect.objectContaining({ kind: 'invalid' }))
@@ -95,7 +106,11 @@ test.each([
   ['text that is not UTF-8', [1, 0, 5, 1, 0xff]],
 ])('decodeMetadata refuses %s', (_, bytes) => {
   expect(() => decodeMetadata(Uint8Array.from(bytes), 'data/1/log/7')).toThrow(
-    expect.objectContaining({ kind: 'corrupt', details: { key: 'data/1/log/7' }, message: expect.stringMatching(/^data\/1\/log\/7: metadata is damaged at byte \d+: /) }),
+    expect.objectContaining({
+      kind: 'corrupt',
+      details: { key: 'data/1/log/7' },
+      message: expect.stringMatching(/^data\/1\/log\/7: metadata is damaged at byte \d+: /),
+    }),
   )
 })
 

@@ -5,13 +5,7 @@ import { xxh32 } from './xxh32.ts'
 
 /** A bigint is an int64 on the wire, a number a float64: 1n and 1 stay distinct. */
 export type MetadataValue =
-  | string
-  | number
-  | bigint
-  | boolean
-  | null
-  | readonly MetadataValue[]
-  | { readonly [key: string]: MetadataValue }
+  string | number | bigint | boolean | null | readonly MetadataValue[] | { readonly [key: string]: MetadataValue }
 
 /** What a user stores beside vector and text. The order of its keys is not kept. */
 export type Metadata = { readonly [key: string]: MetadataValue }
@@ -71,7 +65,8 @@ export function writeMetadata(writer: ByteWriter, metadata: Metadata): void {
 function writeObject(writer: ByteWriter, object: Metadata, path: string, depth: number): void {
   if (depth > metadataDepthMax) throw invalid(path, `nests deeper than ${metadataDepthMax} levels`)
   const prototype = Object.getPrototypeOf(object)
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) throw invalid(path, `must be a plain object, found ${nameOf(object)}`)
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    throw invalid(path, `must be a plain object, found ${nameOf(object)}`)
   const keys = Object.keys(object).sort(compareUtf8)
   writer.varint(keys.length)
   for (const key of keys) {
@@ -99,7 +94,10 @@ function writeValue(writer: ByteWriter, value: unknown, parent: string, key: str
     case 'object':
       break
     default:
-      throw invalid(`${parent}.${key}`, `is ${nameOf(value)}, expected a string, number, integer, boolean, null, list or object`)
+      throw invalid(
+        `${parent}.${key}`,
+        `is ${nameOf(value)}, expected a string, number, integer, boolean, null, list or object`,
+      )
   }
   if (value === null) return writer.u8(tagNull)
   const path = `${parent}.${key}`
@@ -145,11 +143,13 @@ function readObject(reader: ByteReader, depth: number): Metadata {
   let last: string | null = null
   for (let left = reader.count('metadata keys', 2); left > 0; left--) {
     const key = reader.text()
-    if (last !== null && compareUtf8(last, key) >= 0) reader.fail(`metadata key ${JSON.stringify(key)} is not after ${JSON.stringify(last)}`)
+    if (last !== null && compareUtf8(last, key) >= 0)
+      reader.fail(`metadata key ${JSON.stringify(key)} is not after ${JSON.stringify(last)}`)
     last = key
     const value = readValue(reader, depth)
     // Plain assignment to this one name would set the prototype.
-    if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+    if (key === '__proto__')
+      Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
     else object[key] = value
   }
   return object
@@ -166,7 +166,8 @@ function readValue(reader: ByteReader, depth: number): MetadataValue {
       return true
     case tagFloat64: {
       const value = reader.f64()
-      if (!Number.isFinite(value) || Object.is(value, -0)) reader.fail(`metadata holds ${Object.is(value, -0) ? '-0' : value}`)
+      if (!Number.isFinite(value) || Object.is(value, -0))
+        reader.fail(`metadata holds ${Object.is(value, -0) ? '-0' : value}`)
       return value
     }
     case tagInt64:

@@ -2,7 +2,7 @@ import { compareUtf8, fromUtf8, toUtf8 } from '../base/bytes.ts'
 import { WindlassError } from '../base/errors.ts'
 import { crc32c } from './checksum.ts'
 import type { Space, Stamp } from './record.ts'
-import { viewF32, viewF64, viewU32, writeF32 } from './varint.ts'
+import { viewF32, viewF64, viewU32, writeF32 } from './typed-views.ts'
 
 // Bits of a row's flags.
 const isOfDocuments = 1
@@ -36,7 +36,10 @@ export function encodeRowSection(rows: readonly RowFacts[]): Uint8Array<ArrayBuf
     view.setBigUint64(8 + count * 16 + i * 8, row.checksum, true)
     view.setUint32(8 + count * 24 + i * 4, row.born.ordinal, true)
     view.setUint32(8 + count * 28 + i * 4, row.changed.ordinal, true)
-    bytes[8 + count * 32 + i] = (row.space === 'documents' ? isOfDocuments : 0) | (row.hasVector ? hasVector : 0) | (row.hasDocument ? hasDocument : 0)
+    bytes[8 + count * 32 + i] =
+      (row.space === 'documents' ? isOfDocuments : 0) |
+      (row.hasVector ? hasVector : 0) |
+      (row.hasDocument ? hasDocument : 0)
   })
   return bytes
 }
@@ -66,7 +69,10 @@ export class RowSection {
       if (!Number.isSafeInteger(this.#bornSeq[row]) || !Number.isSafeInteger(this.#changedSeq[row])) {
         throw damaged(key, 'rows', `row ${row} has sequence numbers ${this.#bornSeq[row]} and ${this.#changedSeq[row]}`)
       }
-      const gap = row === 0 ? 1 : this.#bornSeq[row]! - this.#bornSeq[row - 1]! || this.#bornOrdinal[row]! - this.#bornOrdinal[row - 1]!
+      const gap =
+        row === 0
+          ? 1
+          : this.#bornSeq[row]! - this.#bornSeq[row - 1]! || this.#bornOrdinal[row]! - this.#bornOrdinal[row - 1]!
       if (gap <= 0) throw damaged(key, 'rows', `row ${row} was born before row ${row - 1}`)
     }
   }
@@ -106,10 +112,14 @@ export class RowSection {
  * Section `keys`: every key, and the rows in key order, those of space records first.
  * @throws {WindlassError} `invalid` when two rows of one space have one key.
  */
-export function encodeKeySection(rows: readonly { readonly space: Space; readonly key: string }[]): Uint8Array<ArrayBuffer> {
+export function encodeKeySection(
+  rows: readonly { readonly space: Space; readonly key: string }[],
+): Uint8Array<ArrayBuffer> {
   const count = rows.length
   const texts = rows.map(({ key }) => toUtf8(key))
-  const order = rows.map((_, row) => row).sort((a, b) => compareSpaces(rows[a]!.space, rows[b]!.space) || compareUtf8(rows[a]!.key, rows[b]!.key))
+  const order = rows
+    .map((_, row) => row)
+    .sort((a, b) => compareSpaces(rows[a]!.space, rows[b]!.space) || compareUtf8(rows[a]!.key, rows[b]!.key))
   const textSize = texts.reduce((sum, text) => sum + text.length, 0)
   const textStart = 8 + (count + 1) * 4 + count * 4
   const bytes = new Uint8Array(textStart + textSize)
@@ -125,7 +135,10 @@ export function encodeKeySection(rows: readonly { readonly space: Space; readonl
   order.forEach((row, i) => {
     const before = i > 0 ? rows[order[i - 1]!]! : null
     if (before && before.space === rows[row]!.space && before.key === rows[row]!.key) {
-      throw new WindlassError('invalid', `two rows of a segment have the key ${JSON.stringify(before.key)} in ${before.space}`)
+      throw new WindlassError(
+        'invalid',
+        `two rows of a segment have the key ${JSON.stringify(before.key)} in ${before.space}`,
+      )
     }
     view.setUint32(8 + (count + 1) * 4 + i * 4, row, true)
   })
@@ -154,7 +167,8 @@ export class KeySection {
     checkOffsets(this.#offsets, this.#texts.length, 'keys', key)
     const seen = new Uint8Array(count)
     for (const row of this.#order) {
-      if (row >= count || seen[row]) throw damaged(key, 'keys', `row ${row} of ${count} in key order twice or beyond the end`)
+      if (row >= count || seen[row])
+        throw damaged(key, 'keys', `row ${row} of ${count} in key order twice or beyond the end`)
       seen[row] = 1
     }
   }
@@ -200,14 +214,21 @@ export class KeySection {
  * Section `vectors`: one row after the other, zeros where a row has none, after a header of 64 bytes.
  * @throws {WindlassError} `invalid` for a vector of another dimension.
  */
-export function encodeVectorSection(vectors: readonly (Float32Array | null)[], dimension: number): Uint8Array<ArrayBuffer> {
+export function encodeVectorSection(
+  vectors: readonly (Float32Array | null)[],
+  dimension: number,
+): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(vectorHeaderSize + vectors.length * dimension * 4)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, vectors.length, true)
   view.setUint32(4, dimension, true)
   vectors.forEach((vector, row) => {
     if (!vector) return
-    if (vector.length !== dimension) throw new WindlassError('invalid', `vector of row ${row} has dimension ${vector.length}, the segment has ${dimension}`)
+    if (vector.length !== dimension)
+      throw new WindlassError(
+        'invalid',
+        `vector of row ${row} has dimension ${vector.length}, the segment has ${dimension}`,
+      )
     writeF32(bytes, vectorHeaderSize + row * dimension * 4, vector)
   })
   return bytes
@@ -288,10 +309,14 @@ export class NormSection {
  * A section of blobs, one a row, and the section that tells where each lies and what its CRC-32C is.
  * @throws {WindlassError} `too-large` above 4 GiB.
  */
-export function encodeBlobs(blobs: readonly Uint8Array[]): { offsets: Uint8Array<ArrayBuffer>; bytes: Uint8Array<ArrayBuffer> } {
+export function encodeBlobs(blobs: readonly Uint8Array[]): {
+  offsets: Uint8Array<ArrayBuffer>
+  bytes: Uint8Array<ArrayBuffer>
+} {
   const count = blobs.length
   const size = blobs.reduce((sum, blob) => sum + blob.length, 0)
-  if (size > 0xffffffff) throw new WindlassError('too-large', `a section of ${size} bytes does not fit a segment, at most ${0xffffffff}`)
+  if (size > 0xffffffff)
+    throw new WindlassError('too-large', `a section of ${size} bytes does not fit a segment, at most ${0xffffffff}`)
   const bytes = new Uint8Array(size)
   const offsets = new Uint8Array(columnHeaderSize + (count + 1) * 4 + count * 4)
   const view = new DataView(offsets.buffer)
@@ -327,7 +352,11 @@ export class BlobIndex {
     const count = readCount(bytes, `${section}-offsets`, key, (rowCount) => 8 + (rowCount + 1) * 4 + rowCount * 4)
     const codec = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true)
     if (codec !== codecRaw) {
-      throw new WindlassError('unsupported', `${key}: section ${section} was written by a newer windlass (codec ${codec}, this one reads ${codecRaw}): upgrade`, { key })
+      throw new WindlassError(
+        'unsupported',
+        `${key}: section ${section} was written by a newer windlass (codec ${codec}, this one reads ${codecRaw}): upgrade`,
+        { key },
+      )
     }
     this.rowCount = count
     this.#offsets = viewU32(bytes, 8, count + 1)
@@ -345,7 +374,8 @@ export class BlobIndex {
   /** Checks a blob that was read by its range. @returns `blob`. @throws {WindlassError} `corrupt`, naming section and row. */
   verify(row: number, blob: Uint8Array): Uint8Array {
     const { start, end } = this.rangeOf(row)
-    if (blob.length !== end - start) throw damaged(this.#key, this.#section, `row ${row} has ${blob.length} bytes, expected ${end - start}`)
+    if (blob.length !== end - start)
+      throw damaged(this.#key, this.#section, `row ${row} has ${blob.length} bytes, expected ${end - start}`)
     checkRowChecksum(blob, this.#checksums[row]!, this.#section, row, this.#key)
     return blob
   }
@@ -376,8 +406,15 @@ function compareSpaces(a: Space, b: Space): number {
 }
 
 /** The row count at the start of a section, once the section's size is found to be what `sizeOf` makes of it. */
-function readCount(bytes: Uint8Array, section: string, key: string, sizeOf: (rowCount: number) => number, mayBeLonger = false): number {
-  if (bytes.length < columnHeaderSize) throw damaged(key, section, `it has ${bytes.length} bytes, expected at least ${columnHeaderSize}`)
+function readCount(
+  bytes: Uint8Array,
+  section: string,
+  key: string,
+  sizeOf: (rowCount: number) => number,
+  mayBeLonger = false,
+): number {
+  if (bytes.length < columnHeaderSize)
+    throw damaged(key, section, `it has ${bytes.length} bytes, expected at least ${columnHeaderSize}`)
   const count = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
   const size = sizeOf(count)
   if (mayBeLonger ? bytes.length < size : bytes.length !== size) {

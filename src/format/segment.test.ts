@@ -1,8 +1,25 @@
 import { describe, expect, test } from 'vitest'
 import { crc32c } from './checksum.ts'
 import { encodeMetadata, rowChecksum, type Row } from './record.ts'
-import { BlobIndex, encodeBlobs, encodeKeySection, encodeRowSection, encodeVectorSection, KeySection, RowSection, VectorSection } from './segment-sections.ts'
-import { decodeSegment, encodeSegment, openSegment, openSegmentDirectory, SegmentWriter, segmentKey, verifySection } from './segment.ts'
+import {
+  BlobIndex,
+  encodeBlobs,
+  encodeKeySection,
+  encodeRowSection,
+  encodeVectorSection,
+  KeySection,
+  RowSection,
+  VectorSection,
+} from './segment-sections.ts'
+import {
+  decodeSegment,
+  encodeSegment,
+  openSegment,
+  openSegmentDirectory,
+  SegmentWriter,
+  segmentKey,
+  verifySection,
+} from './segment.ts'
 import { xxh32 } from './xxh32.ts'
 
 const key = 'data/c1/segments/s1.seg'
@@ -33,7 +50,10 @@ function resealTrailer(bytes: Uint8Array, change: (view: DataView) => void): Uin
 function resealDirectory(bytes: Uint8Array, change: (directory: Record<string, unknown>) => void): Uint8Array {
   const trailer = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 32)
   const start = Number(trailer.getBigUint64(0, true))
-  const directory = JSON.parse(new TextDecoder().decode(bytes.subarray(start, bytes.length - 32))) as Record<string, unknown>
+  const directory = JSON.parse(new TextDecoder().decode(bytes.subarray(start, bytes.length - 32))) as Record<
+    string,
+    unknown
+  >
   change(directory)
   const encoded = new TextEncoder().encode(JSON.stringify(directory))
   const copy = new Uint8Array(start + encoded.length + 32)
@@ -48,7 +68,16 @@ function resealDirectory(bytes: Uint8Array, change: (directory: Record<string, u
 
 test('the sections of a segment are the ones that docs/format.md draws, in that order', () => {
   const { sections } = encode(rows)
-  expect(sections.map(({ name }) => name)).toEqual(['rows', 'keys', 'vectors', 'norms', 'metadata-offsets', 'metadata', 'documents-offsets', 'documents'])
+  expect(sections.map(({ name }) => name)).toEqual([
+    'rows',
+    'keys',
+    'vectors',
+    'norms',
+    'metadata-offsets',
+    'metadata',
+    'documents-offsets',
+    'documents',
+  ])
   expect(sections[0]!.offset).toBe(64)
 })
 
@@ -58,8 +87,10 @@ test('sections are laid out as docs/format.md draws', () => {
     const { offset, size } = sections.find((each) => each.name === name)!
     return new DataView(bytes.buffer, offset, size)
   }
-  const u32s = (view: DataView, offset: number, count: number): number[] => Array.from({ length: count }, (_, i) => view.getUint32(offset + i * 4, true))
-  const text = (view: DataView, offset = 0): string => new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + offset, view.byteLength - offset))
+  const u32s = (view: DataView, offset: number, count: number): number[] =>
+    Array.from({ length: count }, (_, i) => view.getUint32(offset + i * 4, true))
+  const text = (view: DataView, offset = 0): string =>
+    new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + offset, view.byteLength - offset))
 
   const facts = at('rows')
   expect(u32s(facts, 0, 2)).toEqual([3, 0])
@@ -74,7 +105,7 @@ test('sections are laid out as docs/format.md draws', () => {
   expect(u32s(at('keys'), 0, 9)).toEqual([3, 2, 0, 2, 4, 6, 0, 1, 2])
   expect(text(at('keys'), 36)).toBe('k0k1k0')
 
-  expect(u32s(at('vectors'), 0, 16)).toEqual([3, 2, ...new Array(14).fill(0)])
+  expect(u32s(at('vectors'), 0, 16)).toEqual([3, 2, ...new Uint32Array(14)])
   expect(Array.from({ length: 6 }, (_, i) => at('vectors').getFloat32(64 + i * 4, true))).toEqual([3, 4, 0, 0, 3, 4])
   expect(u32s(at('norms'), 0, 2)).toEqual([3, 0])
   expect([0, 1, 2].map((i) => at('norms').getFloat32(8 + i * 4, true))).toEqual([5, 0, 5])
@@ -82,14 +113,36 @@ test('sections are laid out as docs/format.md draws', () => {
   expect(u32s(at('norms'), 20, 3)).toEqual([vectorChecksum, 0, vectorChecksum])
 
   expect(u32s(at('documents-offsets'), 0, 6)).toEqual([3, 0, 0, 6, 6, 12])
-  expect(u32s(at('documents-offsets'), 24, 3)).toEqual(['text 0', '', 'text 2'].map((each) => crc32c(new TextEncoder().encode(each))))
+  expect(u32s(at('documents-offsets'), 24, 3)).toEqual(
+    ['text 0', '', 'text 2'].map((each) => crc32c(new TextEncoder().encode(each))),
+  )
   expect(text(at('documents'))).toBe('text 0text 2')
   expect(u32s(at('metadata-offsets'), 0, 6)).toEqual([3, 0, 0, 12, 24, 36])
 })
 
 test('a row checksum is made as docs/format.md says', () => {
-  const bytes = Uint8Array.of(6, 2, 0x6b, 0x30, ...encodeMetadata({ n: 0 }), 6, ...new TextEncoder().encode('text 0'), ...new Uint8Array(Float32Array.of(3, 4).buffer))
+  const bytes = Uint8Array.of(
+    6,
+    2,
+    0x6b,
+    0x30,
+    ...encodeMetadata({ n: 0 }),
+    6,
+    ...new TextEncoder().encode('text 0'),
+    ...new Uint8Array(Float32Array.of(3, 4).buffer),
+  )
   expect(rowChecksum(row(0))).toBe((BigInt(xxh32(bytes, 0x57494e44)) << 32n) | BigInt(xxh32(bytes, 0)))
+})
+
+test('a key is found in its own space only', () => {
+  const space = 'documents' as const
+  const keys = new KeySection(
+    encodeKeySection([row(0, { key: 'b', space }), row(1, { key: 'a' }), row(2, { key: 'c', space })]),
+    key,
+  )
+  const find = (where: Row['space'], text: string) => keys.find(where, new TextEncoder().encode(text))
+  expect(['a', 'b', 'c'].map((text) => find('records', text))).toEqual([1, -1, -1])
+  expect(['a', 'b', 'c'].map((text) => find('documents', text))).toEqual([-1, 0, 2])
 })
 
 test('a segment of no rows opens', () => {
@@ -102,10 +155,16 @@ describe('encodeSegment', () => {
     ['rows out of order', [row(1), row(0)], 'must be sorted by birth: row 1 is 5.0, after 5.1'],
     ['two rows born together', [row(0), row(0, { key: 'other' })], 'must be sorted by birth'],
     ['a key twice in a space', [row(0), row(1, { key: 'k0' })], 'two rows of a segment have the key "k0" in records'],
-    ['a vector of another dimension', [row(0, { vector: new Float32Array(3) })], 'vector of row 0 has dimension 3, the segment has 2'],
+    [
+      'a vector of another dimension',
+      [row(0, { vector: new Float32Array(3) })],
+      'vector of row 0 has dimension 3, the segment has 2',
+    ],
     ['half a surrogate pair', [row(0, { document: '\ud800' })], 'half a surrogate pair'],
   ])('refuses %s', (_, list, message) => {
-    expect(() => encode(list)).toThrow(expect.objectContaining({ kind: 'invalid', message: expect.stringContaining(message) }))
+    expect(() => encode(list)).toThrow(
+      expect.objectContaining({ kind: 'invalid', message: expect.stringContaining(message) }),
+    )
   })
 
   test('refuses a section name twice', () => {
@@ -124,23 +183,46 @@ describe('opening', () => {
     const start = Math.ceil((last.offset + last.size) / 64) * 64
     expect(openSegmentDirectory(bytes.subarray(start), bytes.length, key).sections).toEqual(sections)
     expect(() => openSegmentDirectory(bytes.subarray(start + 1), bytes.length, key)).toThrow(
-      expect.objectContaining({ kind: 'invalid', message: `${key}: the directory needs the last ${bytes.length - start} bytes, found ${bytes.length - start - 1}` }),
+      expect.objectContaining({
+        kind: 'invalid',
+        message: `${key}: the directory needs the last ${bytes.length - start} bytes, found ${bytes.length - start - 1}`,
+      }),
     )
   })
 
   test('tells a newer version and a needed feature from damage', () => {
-    expect(() => openSegment(resealTrailer(bytes, (view) => view.setUint16(16, 2, true)), key)).toThrow(expect.objectContaining({ kind: 'unsupported' }))
-    expect(() => openSegment(resealDirectory(bytes, (directory) => (directory.needs = ['x'])), key)).toThrow(expect.objectContaining({ kind: 'unsupported' }))
-    expect(() => openSegment(resealDirectory(bytes, (directory) => (directory.formatVersion = 2)), key)).toThrow(expect.objectContaining({ kind: 'unsupported' }))
+    expect(() =>
+      openSegment(
+        resealTrailer(bytes, (view) => view.setUint16(16, 2, true)),
+        key,
+      ),
+    ).toThrow(expect.objectContaining({ kind: 'unsupported' }))
+    expect(() =>
+      openSegment(
+        resealDirectory(bytes, (directory) => (directory.needs = ['x'])),
+        key,
+      ),
+    ).toThrow(expect.objectContaining({ kind: 'unsupported' }))
+    expect(() =>
+      openSegment(
+        resealDirectory(bytes, (directory) => (directory.formatVersion = 2)),
+        key,
+      ),
+    ).toThrow(expect.objectContaining({ kind: 'unsupported' }))
   })
 
   test.each([
     ['another row count', (directory: Record<string, unknown>) => (directory.rowCount = 4)],
-    ['rows that the sections do not have', (directory: Record<string, unknown>) => Object.assign(directory, { rowCount: 4, recordCount: 3 })],
+    [
+      'rows that the sections do not have',
+      (directory: Record<string, unknown>) => Object.assign(directory, { rowCount: 4, recordCount: 3 }),
+    ],
     ['a missing section', (directory: Record<string, unknown>) => (directory.sections as unknown[]).pop()],
     ['an id with a slash', (directory: Record<string, unknown>) => (directory.id = 'a/b')],
   ])('refuses %s even where the checksums fit', (_, change) => {
-    expect(() => decodeSegment(resealDirectory(bytes, change), key)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
+    expect(() => decodeSegment(resealDirectory(bytes, change), key)).toThrow(
+      expect.objectContaining({ kind: 'corrupt' }),
+    )
   })
 
   test('of a section names object and section when it is damaged', () => {
@@ -149,7 +231,11 @@ describe('opening', () => {
     expect(verifySection(section, ref, key)).toBe(section)
     section[0]! ^= 1
     expect(() => verifySection(section, ref, key)).toThrow(
-      expect.objectContaining({ kind: 'corrupt', details: { key }, message: expect.stringMatching(`^${key}: segment is damaged: section metadata has checksum`) }),
+      expect.objectContaining({
+        kind: 'corrupt',
+        details: { key },
+        message: expect.stringMatching(`^${key}: segment is damaged: section metadata has checksum`),
+      }),
     )
     expect(() => verifySection(section.subarray(1), ref, key)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
   })
@@ -179,7 +265,11 @@ describe('a section that passes its checksum is refused', () => {
     ['rows: a larger count', () => new RowSection(changed(rowBytes, 0, [4]), key)],
     ['rows: a vast count', () => new RowSection(changed(rowBytes, 0, [255, 255, 255, 255]), key)],
     ['rows: unknown flags', () => new RowSection(changed(rowBytes, 8 + 3 * 32, [8]), key)],
-    ['rows: a sequence that is no number', () => new RowSection(changed(rowBytes, 8, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]), key)],
+    [
+      'rows: a sequence that is no number',
+      () => new RowSection(changed(rowBytes, 8, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]), key),
+    ],
+    ['rows: two born together', () => new RowSection(changed(rowBytes, 8 + 3 * 24, [1]), key)],
     ['rows: out of order', () => new RowSection(changed(rowBytes, 8 + 3 * 24, [9]), key)],
     ['keys: a larger count', () => new KeySection(changed(keyBytes, 0, [200]), key)],
     ['keys: more records than rows', () => new KeySection(changed(keyBytes, 4, [4]), key)],

@@ -54,7 +54,15 @@ export class SegmentWriter {
   finish(counts: SegmentCounts): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[] } {
     const sections = this.#parts.map(({ ref }) => ref)
     const { id, rowCount, recordCount, documentRowCount } = counts
-    const directory: SegmentDirectory = { formatVersion, needs: [], id, rowCount, recordCount, documentRowCount, sections }
+    const directory: SegmentDirectory = {
+      formatVersion,
+      needs: [],
+      id,
+      rowCount,
+      recordCount,
+      documentRowCount,
+      sections,
+    }
     const encoded = toUtf8(JSON.stringify(directory))
     const offset = alignUp(this.#end)
     const bytes = new Uint8Array(offset + encoded.length + trailerSize)
@@ -120,11 +128,16 @@ export function openSegmentDirectory(tail: Uint8Array, size: number, key: string
   const { directoryOffset, directorySize, directoryChecksum } = readSegmentTrailer(tail, size, key)
   const start = directoryOffset - (size - tail.length)
   if (start < 0) {
-    throw new WindlassError('invalid', `${key}: the directory needs the last ${size - directoryOffset} bytes, found ${tail.length}`, { key })
+    throw new WindlassError(
+      'invalid',
+      `${key}: the directory needs the last ${size - directoryOffset} bytes, found ${tail.length}`,
+      { key },
+    )
   }
   const encoded = tail.subarray(start, start + directorySize)
   const found = crc32c(encoded)
-  if (found !== directoryChecksum) throw damaged(key, `directory checksum is ${hex(found)}, expected ${hex(directoryChecksum)}`)
+  if (found !== directoryChecksum)
+    throw damaged(key, `directory checksum is ${hex(found)}, expected ${hex(directoryChecksum)}`)
   const shape = new JsonShape('corrupt', subject, key)
   const directory = shape.object(parseJson(encoded, 'segment directory', key), 'directory')
   checkFormatVersion(shape.integer(directory.formatVersion, 'formatVersion', 0), formatVersion, subject, key)
@@ -144,9 +157,11 @@ export function openSegmentDirectory(tail: Uint8Array, size: number, key: string
  * @throws {WindlassError} `corrupt`, naming object and section.
  */
 export function verifySection(bytes: Uint8Array, ref: SectionRef, key: string): Uint8Array {
-  if (bytes.length !== ref.size) throw damaged(key, `section ${ref.name} has ${bytes.length} bytes, expected ${ref.size}`)
+  if (bytes.length !== ref.size)
+    throw damaged(key, `section ${ref.name} has ${bytes.length} bytes, expected ${ref.size}`)
   const found = crc32c(bytes)
-  if (found !== ref.checksum) throw damaged(key, `section ${ref.name} has checksum ${hex(found)}, expected ${hex(ref.checksum)}`)
+  if (found !== ref.checksum)
+    throw damaged(key, `section ${ref.name} has checksum ${hex(found)}, expected ${hex(ref.checksum)}`)
   return bytes
 }
 
@@ -154,10 +169,14 @@ export function verifySection(bytes: Uint8Array, ref: SectionRef, key: string): 
  * Opens a whole segment object and checks every byte of it: header, sections, what lies between them, directory, trailer.
  * @returns The directory, and the sections' bytes by name, as views.
  */
-export function openSegment(bytes: Uint8Array, key: string): { directory: SegmentDirectory; sections: Map<string, Uint8Array> } {
+export function openSegment(
+  bytes: Uint8Array,
+  key: string,
+): { directory: SegmentDirectory; sections: Map<string, Uint8Array> } {
   const directory = openSegmentDirectory(bytes, bytes.length, key)
   checkMagic(magic, subject, bytes, 0, key)
-  if (bytes[4] !== formatVersion || bytes[5] !== 0) throw damaged(key, 'header and trailer name different format versions')
+  if (bytes[4] !== formatVersion || bytes[5] !== 0)
+    throw damaged(key, 'header and trailer name different format versions')
   let end = 6
   const sections = new Map<string, Uint8Array>()
   const checkGap = (start: number) => {
@@ -184,7 +203,12 @@ export interface ExtraSection {
  * @param dimension Of all vectors; 0 when no row has one.
  * @throws {WindlassError} `invalid` for rows out of order, a key twice, a vector of another dimension.
  */
-export function encodeSegment({ id, rows, dimension, extraSections }: {
+export function encodeSegment({
+  id,
+  rows,
+  dimension,
+  extraSections,
+}: {
   id: string
   rows: Iterable<Row>
   dimension: number
@@ -221,7 +245,10 @@ function checkOrder(rows: readonly Row[]): void {
   for (let i = 1; i < rows.length; i++) {
     if (codecs.compareStamps(rows[i - 1]!.born, rows[i]!.born) < 0) continue
     const [before, after] = [rows[i - 1]!.born, rows[i]!.born]
-    throw new WindlassError('invalid', `rows of a segment must be sorted by birth: row ${i} is ${after.seq}.${after.ordinal}, after ${before.seq}.${before.ordinal}`)
+    throw new WindlassError(
+      'invalid',
+      `rows of a segment must be sorted by birth: row ${i} is ${after.seq}.${after.ordinal}, after ${before.seq}.${before.ordinal}`,
+    )
   }
 }
 
@@ -229,7 +256,10 @@ function checkOrder(rows: readonly Row[]): void {
  * Reads every row of a whole segment object, and checks it as `openSegment` does and each row's checksum too.
  * @throws {WindlassError} `corrupt`, or `unsupported` when a newer version wrote it.
  */
-export function decodeSegment(bytes: Uint8Array, key: string): { directory: SegmentDirectory; rows: Row[]; sections: Map<string, Uint8Array> } {
+export function decodeSegment(
+  bytes: Uint8Array,
+  key: string,
+): { directory: SegmentDirectory; rows: Row[]; sections: Map<string, Uint8Array> } {
   const { directory, sections } = openSegment(bytes, key)
   const section = (name: string): Uint8Array => {
     const found = sections.get(name)
@@ -244,7 +274,8 @@ export function decodeSegment(bytes: Uint8Array, key: string): { directory: Segm
   const metadataIndex = new codecs.BlobIndex(section('metadata-offsets'), 'metadata', metadata.length, key)
   const documentIndex = new codecs.BlobIndex(section('documents-offsets'), 'documents', documents.length, key)
   for (const { rowCount } of [facts, keys, vectors, norms, metadataIndex, documentIndex]) {
-    if (rowCount !== directory.rowCount) throw damaged(key, `a section has ${rowCount} rows, the directory ${directory.rowCount}`)
+    if (rowCount !== directory.rowCount)
+      throw damaged(key, `a section has ${rowCount} rows, the directory ${directory.rowCount}`)
   }
   const rows = Array.from({ length: directory.rowCount }, (_, i): Row => {
     const row: Row = {
@@ -252,11 +283,14 @@ export function decodeSegment(bytes: Uint8Array, key: string): { directory: Segm
       key: keys.keyAt(i),
       vector: facts.hasVector(i) ? vectors.vectorAt(i) : null,
       metadata: decodeMetadata(metadataIndex.blobAt(i, metadata), key),
-      document: facts.hasDocument(i) ? codecs.decodeText(documentIndex.blobAt(i, documents), 'documents', i, key) : null,
+      document: facts.hasDocument(i)
+        ? codecs.decodeText(documentIndex.blobAt(i, documents), 'documents', i, key)
+        : null,
       born: facts.bornAt(i),
       changed: facts.changedAt(i),
     }
-    if (rowChecksum(row) !== facts.checksumAt(i)) throw damaged(key, `row ${i} (${JSON.stringify(row.key)}) fails its checksum`)
+    if (rowChecksum(row) !== facts.checksumAt(i))
+      throw damaged(key, `row ${i} (${JSON.stringify(row.key)}) fails its checksum`)
     return row
   })
   return { directory, rows, sections }

@@ -1,4 +1,5 @@
 import { WindlassError } from '../base/errors.ts'
+import { viewF32, writeF32 } from './typed-views.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -131,7 +132,10 @@ export class ByteWriter {
     const textStart = this.#length + sizeRoom
     const { written } = encoder.encodeInto(text, this.#bytes.subarray(textStart))
     if (written !== length && hasLoneSurrogate(text)) {
-      throw new WindlassError('invalid', `text ${JSON.stringify(text.slice(0, 40))} holds half a surrogate pair: replace it`)
+      throw new WindlassError(
+        'invalid',
+        `text ${JSON.stringify(text.slice(0, 40))} holds half a surrogate pair: replace it`,
+      )
     }
     this.varint(written)
     this.#bytes.copyWithin(this.#length, textStart, textStart + written)
@@ -153,18 +157,6 @@ export class ByteWriter {
     this.#bytes = grown
     this.#view = new DataView(grown.buffer)
   }
-}
-
-const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
-
-/** Writes float32 values at a byte offset, little-endian. */
-export function writeF32(target: Uint8Array, offset: number, values: Float32Array): void {
-  if (isLittleEndian) {
-    target.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset)
-    return
-  }
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength)
-  values.forEach((value, i) => view.setFloat32(offset + i * 4, value, true))
 }
 
 /**
@@ -197,7 +189,9 @@ export class ByteReader {
 
   /** @throws {WindlassError} `corrupt`, always. */
   fail(what: string): never {
-    throw new WindlassError('corrupt', `${this.#key}: ${this.#subject} is damaged at byte ${this.#offset}: ${what}`, { key: this.#key })
+    throw new WindlassError('corrupt', `${this.#key}: ${this.#subject} is damaged at byte ${this.#offset}: ${what}`, {
+      key: this.#key,
+    })
   }
 
   /** Fails unless everything has been read. */
@@ -312,38 +306,4 @@ export class ByteReader {
     this.#offset = start + size
     return start
   }
-}
-
-/** Little-endian float32 values at a byte offset: a view where aligned, else a copy. */
-export function viewF32(bytes: Uint8Array, offset: number, count: number): Float32Array<ArrayBuffer> {
-  return view(bytes, offset, count, 4, (buffer, start) => new Float32Array(buffer, start, count), 'getFloat32')
-}
-
-/** Little-endian float64 values at a byte offset: a view where aligned, else a copy. */
-export function viewF64(bytes: Uint8Array, offset: number, count: number): Float64Array<ArrayBuffer> {
-  return view(bytes, offset, count, 8, (buffer, start) => new Float64Array(buffer, start, count), 'getFloat64')
-}
-
-/** Little-endian unsigned 32-bit integers at a byte offset: a view where aligned, else a copy. */
-export function viewU32(bytes: Uint8Array, offset: number, count: number): Uint32Array<ArrayBuffer> {
-  return view(bytes, offset, count, 4, (buffer, start) => new Uint32Array(buffer, start, count), 'getUint32')
-}
-
-function view<Values extends { [index: number]: number }>(
-  bytes: Uint8Array,
-  offset: number,
-  count: number,
-  size: number,
-  construct: (buffer: ArrayBuffer, start: number) => Values,
-  getter: 'getFloat32' | 'getFloat64' | 'getUint32',
-): Values {
-  const start = bytes.byteOffset + offset
-  const { buffer } = bytes
-  if (isLittleEndian && start % size === 0 && buffer instanceof ArrayBuffer) return construct(buffer, start)
-  const copy = bytes.slice(offset, offset + count * size)
-  const values = construct(copy.buffer, 0)
-  if (isLittleEndian) return values
-  const source = new DataView(copy.buffer)
-  for (let i = 0; i < count; i++) values[i] = source[getter](i * size, true)
-  return values
 }

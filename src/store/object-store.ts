@@ -50,10 +50,17 @@ export interface PutOptions {
   readonly signal?: AbortSignal
 }
 
+export interface ListOptions {
+  /** Only keys that come after this one; it need not exist. */
+  readonly startAfter?: string
+  readonly signal?: AbortSignal
+}
+
 /**
  * Bytes under string keys: all that the engine asks of the world.
  *
- * Keys are 1 to 1,024 UTF-8 bytes, `/`-separated, without empty, `.` or `..` parts; no key is a folder of another.
+ * Keys are 1 to 1,024 UTF-8 bytes, `/`-separated, without empty, `.` or `..` parts and without
+ * control characters; no key is a folder of another.
  * Every method throws `WindlassError`s that name bucket, key and operation: `denied`, `not-found` (the bucket),
  * `unavailable` (throttled, timed out, network), `storage-full`, `invalid`, `cancelled`.
  * Each implementation passes `testing/store-conformance.ts`; a new promise starts there, then comes here.
@@ -79,7 +86,7 @@ export interface ObjectStore {
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<PutResult>
 
   /** Yields objects whose keys start with `prefix`, in UTF-8 byte order of the keys, after `startAfter`. */
-  list(prefix: string, options?: { startAfter?: string; signal?: AbortSignal }): AsyncIterable<ListedObject>
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
 
   /** Removes `keys`. An absent key is not an error. */
   delete(keys: readonly string[], options?: { signal?: AbortSignal }): Promise<void>
@@ -92,6 +99,12 @@ export interface ObjectStore {
 
   /** A URL that allows one `GET` or `PUT` of `key` until it expires. Not every store has it. */
   presign?(key: string, options: { method: 'GET' | 'PUT'; expiresInSeconds: number; contentType?: string }): Promise<string>
+
+  /**
+   * Where the bytes really are, once the store has answered something: endpoint, bucket and what the server calls itself, so that a
+   * copy of a bucket can be told from the bucket. The URL where a store has nothing better.
+   */
+  place?(): string
 
   /** Releases sockets and handles. The store is not used afterwards. */
   close?(): Promise<void>

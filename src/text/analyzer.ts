@@ -1,5 +1,8 @@
 import { WindlassError } from '../base/errors.ts'
+import { characterClass, classOf, classOfPair, isHan } from './characters.ts'
+import { offsetsOf } from './offsets.ts'
 import { stemmers } from './stemmers.ts'
+import { WordAnalyzer } from './words.ts'
 
 /** Turns text into the terms that an index and a question share. */
 export interface Analyzer {
@@ -7,30 +10,25 @@ export interface Analyzer {
   readonly id: string
   /** Terms in their order, repeats included. */
   terms(text: string): string[]
-  /** Terms with the place [start, end) in `text` that each came from, in UTF-16 units. */
+  /** Terms in the same order, with the place [start, end) in `text` that each came from, in UTF-16 units. */
   spans(text: string): TermSpan[]
 }
 
+/** A term and where in the text it came from: [start, end) in UTF-16 units. */
 export interface TermSpan {
   readonly term: string
   readonly start: number
   readonly end: number
 }
 
+// Raise it when any text's terms change, by our doing or by a new release of the stemmers: analyzer.test.ts pins them.
 const version = 1
-const termLengthMax = 64
-const stemCacheMax = 50_000
-
-// Letters, marks and digits of any script, joined by what is inside names: node.js, foo_bar, x86-64 splits at the hyphen.
-// A trailing + or # belongs to the names of languages: c++, c#.
-const wordPattern = /[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[._'’][\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*(?:\+\+|#(?![\p{L}\p{N}]))?/gu
-// Scripts written without spaces: two neighbouring characters make a term, the usual way to index them without a dictionary.
-const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
-const plainAscii = /^[a-z]+$/
-const notPlain = /[^a-z0-9]/
-const camelJoint = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u
-// Accents that only mark stress or tone are folded; where they make another letter, the language's own stemmer has its say first.
-const combining = /\p{M}+/gu
+// A run longer than this is no word: analyzed, but not remembered.
+const cachedLengthMax = 80
+const cachedWordsMax = 32_768
+// From this length on, V8 makes a slice a view of the text.
+const sliceLengthMin = 13
+const notAscii = /[^\0-\x7f]/
 
 /** Languages with a stemmer, and `none`. */
 export const languages: readonly string[] = Object.keys(stemmers)
@@ -45,7 +43,7 @@ export function analyzerIdOf(language: string): string {
   return `${language}-${version}`
 }
 
-/** The analyzer of an id, shared. @throws {WindlassError} `unsupported` when a newer version made the index. */
+/** The analyzer of an id, shared. @throws {WindlassError} `unsupported` when another version made the index. */
 export function createAnalyzerById(id: string): Analyzer {
   const known = analyzers.get(id)
   if (known) return known
@@ -53,77 +51,141 @@ export function createAnalyzerById(id: string): Analyzer {
   if (!Object.hasOwn(stemmers, language) || id !== `${language}-${version}`) {
     throw new WindlassError('unsupported', `text analyzer ${JSON.stringify(id)} is not one of this version (${version}): upgrade`)
   }
-  const analyzer = new LanguageAnalyzer(id, stemmers[language]!)
+  const analyzer = new LanguageAnalyzer(id, new WordAnalyzer(language, stemmers[language]!))
   analyzers.set(id, analyzer)
   return analyzer
 }
 
-/** As `createAnalyzerById`, by language. */
+/** As `createAnalyzerById`, by language: one of `languages`. */
 export function createAnalyzer({ language }: { language: string }): Analyzer {
   return createAnalyzerById(analyzerIdOf(language))
 }
 
+/**
+ * Splits at what is no letter, digit or mark, and leaves each run to a `WordAnalyzer`; scripts without spaces become overlapping pairs.
+ * Text is in NFKC before it is split, so composed, decomposed, full-width and ligature forms meet.
+ */
 class LanguageAnalyzer implements Analyzer {
   readonly id: string
-  readonly #stemmer: (word: string) => string
-  /** Text is a few thousand words over and over: stemming each once makes analysis several times faster. */
-  readonly #stems = new Map<string, string>()
+  readonly #words: WordAnalyzer
+  // Texts are some thousand words over and over. Two generations: a full one becomes the old one, so frequent words survive.
+  #recent = new Map<string, readonly string[]>()
+  #older = new Map<string, readonly string[]>()
 
-  constructor(id: string, stemmer: (word: string) => string) {
+  constructor(id: string, words: WordAnalyzer) {
     this.id = id
-    this.#stemmer = stemmer
+    this.#words = words
   }
 
   terms(text: string): string[] {
     const terms: string[] = []
-    this.#analyze(text, (term) => terms.push(term))
+    this.#analyze(notAscii.test(text) ? text.normalize('NFKC') : text, terms, null)
     return terms
   }
 
   spans(text: string): TermSpan[] {
-    const spans: TermSpan[] = []
-    this.#analyze(text, (term, start, end) => spans.push({ term, start, end }))
-    return spans
+    const terms: string[] = []
+    const places: number[] = []
+    const normal = notAscii.test(text) ? text.normalize('NFKC') : text
+    this.#analyze(normal, terms, places)
+    const place = offsetsOf(text, normal)
+    return terms.map((term, i) => ({ term, start: place.startOf(places[i * 2]!), end: place.endOf(places[i * 2 + 1]!) }))
   }
 
-  #analyze(text: string, emit: (term: string, start: number, end: number) => void): void {
-    for (const match of text.matchAll(wordPattern)) {
-      const word = match[0]
-      const start = match.index
-      const end = start + word.length
-      if (unspaced.test(word)) emitPairs(word, start, emit)
-      else if (plainAscii.test(word)) emit(this.#stem(word), start, end)
-      else {
-        const lower = word.toLowerCase()
-        emit(this.#stem(lower), start, end)
-        // An identifier is found whole, and by its parts.
-        const parts = word.split(/[._'’]/u).flatMap((part) => part.split(camelJoint))
-        if (parts.length > 1) for (const part of parts) if (part.length > 1) emit(this.#stem(part.toLowerCase()), start, end)
+  #analyze(text: string, terms: string[], places: number[] | null): void {
+    const { word, joiner, ignorable, unspaced } = characterClass
+    const { length } = text
+    let at = 0
+    while (at < length) {
+      let kind = classOf(text.charCodeAt(at))
+      let width = 1
+      if (kind === characterClass.surrogate) {
+        kind = classOfPair(text, at)
+        if (kind === word || kind === unspaced) width = 2
+      }
+      const start = at
+      at += width
+      if (kind === word) {
+        for (; at < length; at += width) {
+          kind = classOf(text.charCodeAt(at))
+          width = 1
+          if (kind === word || kind === ignorable) continue
+          if (kind === joiner) {
+            if (at + 1 < length && classOf(text.charCodeAt(at + 1)) === word) continue
+            break
+          }
+          if (kind !== characterClass.surrogate || classOfPair(text, at) !== word) break
+          width = 2
+        }
+        at += suffixLength(text, at)
+        for (const term of this.#termsOf(text.slice(start, at))) {
+          terms.push(term)
+          places?.push(start, at)
+        }
+      } else if (kind === unspaced) {
+        at = endOfUnspaced(text, at)
+        emitPairs(text.slice(start, at).toLowerCase(), start, terms, places)
       }
     }
   }
 
-  #stem(lower: string): string {
-    const known = this.#stems.get(lower)
-    if (known !== undefined) return known
-    let term = notPlain.test(lower) ? lower.normalize('NFKC') : lower
-    if (term.length <= termLengthMax) term = this.#stemmer(term)
-    if (notPlain.test(term)) term = term.normalize('NFD').replace(combining, '').normalize('NFC')
-    term = term.slice(0, termLengthMax)
-    if (this.#stems.size >= stemCacheMax) this.#stems.clear()
-    this.#stems.set(lower, term)
-    return term
+  #termsOf(run: string): readonly string[] {
+    const recent = this.#recent.get(run)
+    if (recent) return recent
+    // A slice keeps the whole text alive that it was cut from; this copy does not.
+    const key = run.length < sliceLengthMin ? run : copyOf(run)
+    const terms = this.#older.get(key) ?? this.#words.terms(key)
+    if (key.length > cachedLengthMax) return terms
+    if (this.#recent.size >= cachedWordsMax) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
+    this.#recent.set(key, terms)
+    return terms
   }
 }
 
-/** Two neighbouring characters at a time; a single one by itself. */
-function emitPairs(word: string, start: number, emit: (term: string, start: number, end: number) => void): void {
-  const characters = [...word.normalize('NFKC').toLowerCase()]
-  if (characters.length === 1) emit(characters[0]!, start, start + word.length)
+/** Length of what belongs to the name of a programming language behind a word: c++, c#. */
+function suffixLength(text: string, at: number): number {
+  const [first, second] = [text.charCodeAt(at), text.charCodeAt(at + 1)]
+  if (first === 0x2b && second === 0x2b) return 2
+  const isSharp = first === 0x23 && !(at + 1 < text.length && classOf(second) === characterClass.word)
+  return isSharp ? 1 : 0
+}
+
+function endOfUnspaced(text: string, start: number): number {
   let at = start
-  for (let i = 0; i + 1 < characters.length; i++) {
-    const pair = characters[i]! + characters[i + 1]!
-    emit(pair, at, Math.min(at + pair.length, start + word.length))
-    at += characters[i]!.length
+  while (at < text.length) {
+    const kind = classOf(text.charCodeAt(at))
+    if (kind === characterClass.unspaced) at += 1
+    else if (kind === characterClass.surrogate && classOfPair(text, at) === characterClass.unspaced) at += 2
+    else break
   }
+  return at
+}
+
+/**
+ * Overlapping pairs of characters, and single ideographs: without a dictionary, and the same on every platform. Pairs and single
+ * characters together retrieve Chinese better than either (Nie, Gao, Zhang & Zhou 2000, "On the use of words and n-grams for Chinese
+ * information retrieval").
+ */
+function emitPairs(run: string, start: number, terms: string[], places: number[] | null): void {
+  const characters = [...run]
+  let at = start
+  characters.forEach((character, i) => {
+    const next = characters[i + 1]
+    if (characters.length === 1 || isHan(character)) {
+      terms.push(character)
+      places?.push(at, at + character.length)
+    }
+    if (next !== undefined) {
+      terms.push(character + next)
+      places?.push(at, at + character.length + next.length)
+    }
+    at += character.length
+  })
+}
+
+function copyOf(run: string): string {
+  return JSON.parse(JSON.stringify(run)) as string
 }

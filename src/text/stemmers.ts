@@ -1,7 +1,6 @@
 import { stemmer as arabic } from '@orama/stemmers/arabic'
 import { stemmer as danish } from '@orama/stemmers/danish'
 import { stemmer as dutch } from '@orama/stemmers/dutch'
-import { stemmer as english } from '@orama/stemmers/english'
 import { stemmer as finnish } from '@orama/stemmers/finnish'
 import { stemmer as french } from '@orama/stemmers/french'
 import { stemmer as german } from '@orama/stemmers/german'
@@ -14,8 +13,13 @@ import { stemmer as russian } from '@orama/stemmers/russian'
 import { stemmer as spanish } from '@orama/stemmers/spanish'
 import { stemmer as swedish } from '@orama/stemmers/swedish'
 import { stemmer as turkish } from '@orama/stemmers/turkish'
+import { stemmer as english } from 'stemmer'
 
-/** Snowball stemmers (Porter, snowballstem.org) by language; `none` leaves words as they are. */
+/**
+ * Stemmers by language; `none` leaves words as they are. English is Porter's of 1980, the others are Snowball's (snowballstem.org).
+ *
+ * English is not taken from @orama/stemmers: that one stems "connection" to "connec", and "connect" to "connect".
+ */
 export const stemmers: Readonly<Record<string, (word: string) => string>> = {
   none: (word) => word,
   arabic,

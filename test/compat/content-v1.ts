@@ -42,9 +42,33 @@ export const rows: readonly Row[] = [
     born: { seq: 1, ordinal: 0 },
     changed: { seq: 3, ordinal: 1 },
   },
-  { space: 'records', key: 'é/😀', vector: null, metadata: {}, document: '', born: { seq: 1, ordinal: 1 }, changed: { seq: 1, ordinal: 1 } },
-  { space: 'documents', key: 'notes/a.md', vector: null, metadata: { chunks: 1n }, document: null, born: { seq: 2, ordinal: 0 }, changed: { seq: 2, ordinal: 0 } },
-  { space: 'records', key: 'notes/a.md', vector: new Float32Array(4), metadata: { zero: 0 }, document: null, born: { seq: 2 ** 40, ordinal: 70_000 }, changed: { seq: 2 ** 53 - 1, ordinal: 2 ** 32 - 1 } },
+  {
+    space: 'records',
+    key: 'é/😀',
+    vector: null,
+    metadata: {},
+    document: '',
+    born: { seq: 1, ordinal: 1 },
+    changed: { seq: 1, ordinal: 1 },
+  },
+  {
+    space: 'documents',
+    key: 'notes/a.md',
+    vector: null,
+    metadata: { chunks: 1n },
+    document: null,
+    born: { seq: 2, ordinal: 0 },
+    changed: { seq: 2, ordinal: 0 },
+  },
+  {
+    space: 'records',
+    key: 'notes/a.md',
+    vector: new Float32Array(4),
+    metadata: { zero: 0 },
+    document: null,
+    born: { seq: 2 ** 40, ordinal: 70_000 },
+    changed: { seq: 2 ** 53 - 1, ordinal: 2 ** 32 - 1 },
+  },
 ]
 
 export const segment = {
@@ -82,12 +106,22 @@ const head = { collectionId, nonce: '0f0e0d0c0b0a09080706050403020100', writtenA
 const [first, second, document] = rows as [Row, Row, Row]
 
 export const logRecords: Readonly<Record<string, LogRecord>> = {
-  'log-created': { ...head, seq: 1, batches: [], event: { kind: 'created', name: manifest.name, schema: { ...schema, dimension: null } } },
+  'log-created': {
+    ...head,
+    seq: 1,
+    batches: [],
+    event: { kind: 'created', name: manifest.name, schema: { ...schema, dimension: null } },
+  },
   'log-effects': {
     ...head,
     seq: 3,
     batches: [
-      { effects: [{ kind: 'delete', space: 'records', key: 'é/😀' }, { kind: 'put', ...contentOf(first), born: { seq: 1, ordinal: 0 } }] },
+      {
+        effects: [
+          { kind: 'delete', space: 'records', key: 'é/😀' },
+          { kind: 'put', ...contentOf(first), born: { seq: 1, ordinal: 0 } },
+        ],
+      },
       {
         effects: [
           { kind: 'put', ...contentOf(second), born: { seq: 3, ordinal: 2 } },
@@ -116,6 +150,12 @@ export const catalogEntry: CatalogEntry = {
   createdAt: 1732172400000,
 }
 
-function contentOf({ space, key, vector, metadata, document }: Row): Pick<Row, 'space' | 'key' | 'vector' | 'metadata' | 'document'> {
+function contentOf({
+  space,
+  key,
+  vector,
+  metadata,
+  document,
+}: Row): Pick<Row, 'space' | 'key' | 'vector' | 'metadata' | 'document'> {
   return { space, key, vector, metadata, document }
 }

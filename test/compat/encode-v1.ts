@@ -10,8 +10,26 @@ import { catalogEntry, deletes, logRecords, manifest, rows, segment } from './co
 export function encodeFiles(): Map<string, Uint8Array> {
   const { bytes, sections, counts } = encodeSegment({ ...segment, rows })
   const segments = [
-    { ...counts, size: bytes.length, seqStart: 1, seqEnd: manifest.floor, sections, deletes: { id: '01jd3k6m8p0000000000000007', count: 2, recordCount: 2 } },
-    { id: 'empty', size: 0, rowCount: 0, recordCount: 0, documentRowCount: 0, seqStart: 1, seqEnd: 1, sections: [], deletes: null, owner: 'parent' },
+    {
+      ...counts,
+      size: bytes.length,
+      seqStart: 1,
+      seqEnd: manifest.floor,
+      sections,
+      deletes: { id: '01jd3k6m8p0000000000000007', count: 2, recordCount: 2 },
+    },
+    {
+      id: 'empty',
+      size: 0,
+      rowCount: 0,
+      recordCount: 0,
+      documentRowCount: 0,
+      seqStart: 1,
+      seqEnd: 1,
+      sections: [],
+      deletes: null,
+      owner: 'parent',
+    },
   ]
   const files = new Map([
     ['manifest', encodeManifest({ ...manifest, segments })],

@@ -18,7 +18,12 @@ describe('files that format version 1 wrote open with equal content', () => {
     const { segments, ...rest } = decodeManifest(read('manifest'), 'manifest')
     deepStrictEqual(rest, manifest)
     expect(segments.map(({ id, size, deletes: dead, owner }) => ({ id, size, dead, owner }))).toEqual([
-      { id: segment.id, size: read('segment').length, dead: { id: '01jd3k6m8p0000000000000007', count: 2, recordCount: 2 }, owner: undefined },
+      {
+        id: segment.id,
+        size: read('segment').length,
+        dead: { id: '01jd3k6m8p0000000000000007', count: 2, recordCount: 2 },
+        owner: undefined,
+      },
       { id: 'empty', size: 0, dead: null, owner: 'parent' },
     ])
     expect(segments[0]!.sections).toEqual(decodeSegment(read('segment'), 'segment').directory.sections)
@@ -27,7 +32,8 @@ describe('files that format version 1 wrote open with equal content', () => {
   test('segment', () => {
     const decoded = decodeSegment(read('segment'), 'segment')
     deepStrictEqual(decoded.rows, rows)
-    for (const { name, bytes } of segment.extraSections) expect(new Uint8Array(decoded.sections.get(name)!)).toEqual(bytes)
+    for (const { name, bytes } of segment.extraSections)
+      expect(new Uint8Array(decoded.sections.get(name)!)).toEqual(bytes)
   })
 
   test('deletion bitmap', () => {

@@ -1,6 +1,6 @@
 import { throwIfAborted, WindlassError } from '../../base/errors.ts'
 import type { Block, Chunk } from '../document.ts'
-import { SectionPacker, type PackOptions } from './section-packer.ts'
+import { pathSeparator, SectionPacker, type PackOptions } from './section-packer.ts'
 
 export interface ChunkOptions extends PackOptions {
   /** Upper bound of a chunk's tokens, heading path included. Only a single character of more tokens exceeds it. */
@@ -42,7 +42,9 @@ export async function* chunkDocument(blocks: AsyncIterable<Block>, options: Chun
     }
     if (!packer) {
       packer = new SectionPacker(block.headingPath, options)
-      for (const heading of held) if (!isWithin(block.headingPath, heading.headingPath)) for (const chunk of packer.add(heading)) yield numbered(chunk)
+      for (const heading of held)
+        if (!isWithin(block.headingPath, heading.headingPath))
+          for (const chunk of packer.add(heading)) yield numbered(chunk)
       held = []
     }
     for (const chunk of packer.add(block)) yield numbered(chunk)
@@ -53,10 +55,16 @@ export async function* chunkDocument(blocks: AsyncIterable<Block>, options: Chun
 
 /** Headings that have nothing under them are still text of the document: a passage of their own. */
 function* packHeadings(held: readonly Block[], options: ChunkOptions): Generator<Omit<Chunk, 'index'>> {
-  const childless = held.filter((heading, i) => !held.slice(i + 1).some((later) => isWithin(later.headingPath, heading.headingPath)))
-  if (childless.length === 0) return
-  const packer = new SectionPacker(childless[0]!.headingPath.slice(0, -1), options)
-  for (const heading of childless) yield* packer.add(heading)
+  const childless = held.filter(
+    (heading, i) => !held.slice(i + 1).some((later) => isWithin(later.headingPath, heading.headingPath)),
+  )
+  const [first] = childless
+  if (!first) return
+  let shared = first.headingPath.length - 1
+  while (!childless.every(({ headingPath }) => isWithin(headingPath, first.headingPath.slice(0, shared)))) shared--
+  const packer = new SectionPacker(first.headingPath.slice(0, shared), options)
+  for (const heading of childless)
+    yield* packer.add({ ...heading, kind: 'paragraph', text: heading.headingPath.slice(shared).join(pathSeparator) })
   yield* packer.end()
 }
 
@@ -67,9 +75,17 @@ function isWithin(path: readonly string[], outer: readonly string[]): boolean {
 function checkOptions({ tokensMax, overlapTokens, countTokens }: ChunkOptions): void {
   const least = countTokens('') + 1
   if (!Number.isInteger(tokensMax) || tokensMax < least) {
-    throw new WindlassError('invalid', `chunk size must be a whole number of tokens of at least ${least}, found ${tokensMax}`, { path: 'tokensMax' })
+    throw new WindlassError(
+      'invalid',
+      `chunk size must be a whole number of tokens of at least ${least}, found ${tokensMax}`,
+      { path: 'tokensMax' },
+    )
   }
   if (!Number.isInteger(overlapTokens) || overlapTokens < 0 || overlapTokens > tokensMax / 2) {
-    throw new WindlassError('invalid', `overlap must be a whole number of tokens from 0 to ${Math.floor(tokensMax / 2)}, half of the chunk size, found ${overlapTokens}`, { path: 'overlapTokens' })
+    throw new WindlassError(
+      'invalid',
+      `overlap must be a whole number of tokens from 0 to ${Math.floor(tokensMax / 2)}, half of the chunk size, found ${overlapTokens}`,
+      { path: 'overlapTokens' },
+    )
   }
 }

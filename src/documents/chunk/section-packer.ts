@@ -9,7 +9,7 @@ export interface PackOptions {
 }
 
 /** Between the headings of a path where it is embedded. */
-const pathSeparator = ' > '
+export const pathSeparator = ' > '
 
 /** Packs the units of one section into chunks: as full as they get, ending at the end of a block where that leaves them half full. */
 export class SectionPacker {
@@ -38,12 +38,14 @@ export class SectionPacker {
   /** Takes a block in. @returns the chunks that are full by now, without their index. */
   *add(block: Block): Generator<Omit<Chunk, 'index'>> {
     for (const unit of splitBlock(block, this.#count, this.#budget)) {
-      if (unit.text.trim() === '' && this.#units.length === 0) continue
+      if (unit.text.trim() === '') {
+        this.#appendBlank(unit)
+        continue
+      }
       while (this.#units.length > 0 && this.#tokens + unit.tokens > this.#budget) {
-        this.#dropOverlapFor(unit)
-        if (this.#tokens + unit.tokens <= this.#budget) break
-        if (this.#units.length === this.#overlapCount) this.#drop(this.#overlapCount)
-        else yield this.#takeChunk()
+        // Overlap alone is no passage: it gives way, from its start.
+        if (this.#units.length === this.#overlapCount) this.#drop(1)
+        else yield this.#takeChunk(unit)
       }
       this.#push(unit)
     }
@@ -51,8 +53,14 @@ export class SectionPacker {
 
   /** The chunks that are left. */
   *end(): Generator<Omit<Chunk, 'index'>> {
-    while (this.#units.slice(this.#overlapCount).some((unit) => unit.text.trim() !== '')) yield this.#takeChunk(true)
+    while (this.#units.length > this.#overlapCount) yield this.#takeChunk(null)
     this.#drop(this.#units.length)
+  }
+
+  /** White space is no unit of its own: it would make empty passages. */
+  #appendBlank(blank: Unit): void {
+    const last = this.#units.pop()
+    if (last) this.#units.push(last.block === blank.block ? { ...last, text: last.text + blank.text } : last)
   }
 
   #push(unit: Unit): void {
@@ -66,24 +74,19 @@ export class SectionPacker {
     this.#overlapCount = Math.max(0, this.#overlapCount - count)
   }
 
-  /** A fuller chunk is worth more than a longer overlap, if that makes room for `unit`. */
-  #dropOverlapFor(unit: Unit): void {
-    const excess = this.#tokens + unit.tokens - this.#budget
-    let freed = 0
-    for (let count = 1; count <= this.#overlapCount; count++) {
-      freed += this.#units[count - 1]!.tokens
-      if (freed >= excess) return this.#drop(count)
-    }
-  }
-
-  #takeChunk(isLast = false): Omit<Chunk, 'index'> {
+  /** @param next The unit that comes after those that are held; `null` at the section's end. */
+  #takeChunk(next: Unit | null): Omit<Chunk, 'index'> {
     const { countTokens, tokensMax, overlapTokens } = this.#options
-    let end = isLast && this.#tokens <= this.#budget ? this.#units.length : this.#bestEnd()
+    let end = next || this.#tokens > this.#budget ? this.#bestEnd(next) : this.#units.length
     let text = joinUnits(this.#units.slice(0, end))
     let tokenCount = countTokens(this.#heading + text)
-    // Tokens do not quite add up across units: join fewer until they fit.
-    while (tokenCount > tokensMax && (end > this.#overlapCount + 1 || this.#splitOnly(end))) {
-      end = Math.max(this.#overlapCount + 1, end - 1)
+    // Tokens do not quite add up across units: join less until they fit.
+    while (tokenCount > tokensMax) {
+      if (end > this.#overlapCount + 1) end--
+      else if (this.#overlapCount > 0) {
+        this.#drop(this.#overlapCount)
+        end = 1
+      } else if (!this.#halveFirst()) break
       text = joinUnits(this.#units.slice(0, end))
       tokenCount = countTokens(this.#heading + text)
     }
@@ -92,7 +95,7 @@ export class SectionPacker {
       text,
       embeddingText: this.#heading + text,
       headingPath: this.#headingPath,
-      ...spanPlaces(taken.filter((unit) => unit.text.trim() !== '').map((unit) => unit.place)),
+      ...spanPlaces(taken.map((unit) => unit.place)),
       tokenCount,
     }
     const overlap = overlapOf(taken, this.#overlapCount, overlapTokens)
@@ -105,7 +108,7 @@ export class SectionPacker {
   }
 
   /** How many units to take: up to the last end of a block, if that fills half of the budget, else as many as fit. */
-  #bestEnd(): number {
+  #bestEnd(next: Unit | null): number {
     let tokens = 0
     let fitting = 0
     let best = 0
@@ -113,33 +116,41 @@ export class SectionPacker {
       tokens += unit.tokens
       if (tokens > this.#budget && i >= this.#overlapCount + 1) break
       fitting = i + 1
-      const endsBlock = this.#units[i + 1]?.block !== unit.block
+      const endsBlock = (this.#units[i + 1] ?? next)?.block !== unit.block
       if (endsBlock && fitting > this.#overlapCount && tokens * 2 >= this.#budget) best = fitting
     }
     return best || fitting
   }
 
-  /** Makes room when even one unit is too much: without overlap, then in halves. @returns whether that changed anything. */
-  #splitOnly(end: number): boolean {
-    if (this.#overlapCount > 0) {
-      this.#drop(this.#overlapCount)
-      return true
+  /** Makes room when even one unit is too much. @returns whether it could be cut. */
+  #halveFirst(): boolean {
+    const unit = this.#units[0]!
+    const parts: Unit[] = []
+    for (const part of cutPart(unit, this.#count, Math.max(1, Math.floor(unit.tokens / 2)))) {
+      const last = parts[parts.length - 1]
+      if (part.text.trim() !== '') parts.push({ ...unit, ...part })
+      else if (last) parts[parts.length - 1] = { ...last, text: last.text + part.text }
     }
-    const unit = this.#units[end - 1]!
-    const parts = [...cutPart(unit, this.#count, Math.max(1, Math.floor(unit.tokens / 2)))]
     if (parts.length < 2) return false
-    this.#units.splice(0, 1, ...parts.map((part) => ({ ...unit, ...part })))
+    this.#tokens += parts.reduce((sum, part) => sum + part.tokens, 0) - unit.tokens
+    this.#units.splice(0, 1, ...parts)
     return true
   }
 }
 
-/** The units at the end of a chunk that the next one begins with. Rows and records stand for themselves: none. */
+/** The units at the end of a chunk that the next one begins with, never all of it. Rows and records stand for themselves: none. */
 function overlapOf(taken: readonly Unit[], oldOverlap: number, overlapTokens: number): Unit[] {
   let start = taken.length
-  for (let tokens = 0; start > oldOverlap; start--) {
+  for (let tokens = 0; start > oldOverlap + 1; start--) {
     const unit = taken[start - 1]!
     tokens += unit.tokens
-    if (tokens > overlapTokens || unit.block.kind === 'row' || unit.block.kind === 'record' || unit.block.kind === 'table') break
+    if (
+      tokens > overlapTokens ||
+      unit.block.kind === 'row' ||
+      unit.block.kind === 'record' ||
+      unit.block.kind === 'table'
+    )
+      break
   }
   return taken.slice(start)
 }
@@ -158,8 +169,12 @@ function joinUnits(units: readonly Unit[]): string {
 function joinBlocks(text: string, before: Block, unit: Unit): string {
   const { block } = unit
   // Pieces of one long line.
-  if (before.byteEnd !== undefined && before.byteEnd === block.byteStart && before.lineEnd === block.lineStart) return text + unit.text
-  const isTight = before.kind === block.kind && (block.kind === 'list' || (block.kind === 'code' && before.lineEnd !== undefined && before.lineEnd + 1 === block.lineStart))
+  if (before.byteEnd !== undefined && before.byteEnd === block.byteStart && before.lineEnd === block.lineStart)
+    return text + unit.text
+  const isTight =
+    before.kind === block.kind &&
+    (block.kind === 'list' ||
+      (block.kind === 'code' && before.lineEnd !== undefined && before.lineEnd + 1 === block.lineStart))
   return text.trimEnd() + (isTight ? '\n' : '\n\n') + unit.text
 }
 

@@ -40,14 +40,28 @@ function wholePart(block: Block): Part {
   return { text: block.text }
 }
 
-function* splitParts(part: Part, [split, ...finer]: readonly Splitter[], count: TokenCounter, tokensMax: number): Generator<Part & { tokens: number }> {
+function* splitParts(
+  part: Part,
+  [split, ...finer]: readonly Splitter[],
+  count: TokenCounter,
+  tokensMax: number,
+): Generator<Part & { tokens: number }> {
   for (const piece of split!(part)) {
     // Far more characters than any tokenizer packs into so many tokens: no need to count, it is too long.
     const tokens = piece.text.length > tokensMax * 64 ? Infinity : count(withPrefix(piece))
-    if (tokens <= tokensMax) yield { ...piece, tokens }
-    else if (finer.length > 0) yield* splitParts(piece, finer, count, tokensMax)
-    else yield* cutPart(piece, count, tokensMax)
+    if (tokens <= tokensMax) {
+      yield { ...piece, tokens }
+      continue
+    }
+    const cuttable = withoutLongPrefix(piece, count, tokensMax)
+    if (finer.length > 0) yield* splitParts(cuttable, finer, count, tokensMax)
+    else yield* cutPart(cuttable, count, tokensMax)
   }
+}
+
+/** A column name that would take more than a quarter of every passage is not said again. */
+function withoutLongPrefix(part: Part, count: TokenCounter, tokensMax: number): Part {
+  return part.prefix !== undefined && count(part.prefix) * 4 > tokensMax ? { text: part.text } : part
 }
 
 /** What is shown when a chunk begins with `part`. */
@@ -56,9 +70,13 @@ export function withPrefix({ text, prefix }: Part): string {
 }
 
 /** Cuts by length, guided by how many characters made a token so far. */
-export function* cutPart({ text, ...prefix }: Part, count: TokenCounter, tokensMax: number): Generator<Part & { tokens: number }> {
+export function* cutPart(
+  { text, ...prefix }: Part,
+  count: TokenCounter,
+  tokensMax: number,
+): Generator<Part & { tokens: number }> {
   let charsMax = Math.max(1, tokensMax * 4)
-  for (let rest = text; rest !== ''; ) {
+  for (let rest = text; rest !== '';) {
     let end = cutAt(rest, charsMax)
     const countTo = (end: number) => count(withPrefix({ text: rest.slice(0, end), ...prefix }))
     let tokens = countTo(end)
@@ -80,7 +98,7 @@ function keepWhole(part: Part): Part[] {
 
 function splitSentences({ text, ...prefix }: Part): Part[] {
   const parts: Part[] = []
-  for (let rest = text; rest !== ''; ) {
+  for (let rest = text; rest !== '';) {
     const window = rest.slice(0, cutAt(rest, segmentedCharsMax))
     rest = rest.slice(window.length)
     // ICU ends a sentence at every line end (UAX 29, SB4), but prose is wrapped; a space has the same length.

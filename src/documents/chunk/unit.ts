@@ -49,7 +49,13 @@ export function placer(block: Block): (text: string) => Place {
     const shown = text.trimEnd()
     const ownNewlines = countNewlines(shown)
     const size = (part: string, partNewlines: number) => utf8Length(part) + (surplus > 0 ? partNewlines : 0)
-    const place: Place = { ...whole, lineStart: line, lineEnd: line + ownNewlines, byteStart: byte, byteEnd: byte + size(shown, ownNewlines) }
+    const place: Place = {
+      ...whole,
+      lineStart: line,
+      lineEnd: line + ownNewlines,
+      byteStart: byte,
+      byteEnd: byte + size(shown, ownNewlines),
+    }
     const allNewlines = ownNewlines + countNewlines(text.slice(shown.length))
     line += allNewlines
     byte += size(text, allNewlines)
@@ -63,8 +69,10 @@ export function spanPlaces(places: readonly Place[]): Place {
   const last = places[places.length - 1]!
   return {
     ...(first.page !== undefined && { page: first.page }),
-    ...(first.lineStart !== undefined && last.lineEnd !== undefined && { lineStart: first.lineStart, lineEnd: last.lineEnd }),
-    ...(first.byteStart !== undefined && last.byteEnd !== undefined && { byteStart: first.byteStart, byteEnd: last.byteEnd }),
+    ...(first.lineStart !== undefined &&
+      last.lineEnd !== undefined && { lineStart: first.lineStart, lineEnd: last.lineEnd }),
+    ...(first.byteStart !== undefined &&
+      last.byteEnd !== undefined && { byteStart: first.byteStart, byteEnd: last.byteEnd }),
   }
 }
 

@@ -50,7 +50,11 @@ const names: Readonly<Record<string, string>> = {
   diff: 'diff patch',
 }
 
-const languageOfExtension = new Map(Object.entries(names).flatMap(([language, extensions]) => extensions.split(' ').map((extension) => [extension, language] as const)))
+const languageOfExtension = new Map(
+  Object.entries(names).flatMap(([language, extensions]) =>
+    extensions.split(' ').map((extension) => [extension, language] as const),
+  ),
+)
 
 /** The language of an extension without its dot, or of a file name that has none (`Makefile`); lower case. */
 export function languageOf(extension: string): string | undefined {

@@ -42,7 +42,10 @@ export class BlockBuilder {
     if (!first || !last || from >= to) return null
     let text = ''
     for (let i = from; i < to; i++) text += lines[i]!.text + (lines[i]!.ended && i < to - 1 ? '\n' : '')
-    const place = first.byteStart !== undefined && last.byteEnd !== undefined ? { byteStart: first.byteStart, byteEnd: last.byteEnd, verbatim: this.#encoding.width === 'utf-8' } : {}
+    const place =
+      first.byteStart !== undefined && last.byteEnd !== undefined
+        ? { byteStart: first.byteStart, byteEnd: last.byteEnd, verbatim: this.#encoding.width === 'utf-8' }
+        : {}
     return { kind: this.#kind, text, headingPath: [], lineStart: first.number, lineEnd: last.number, ...place }
   }
 }

@@ -28,11 +28,20 @@ export function detectEncoding(source: Source, options: { encoding?: string } = 
   const marked = byteOrderMark(head)
   if (options.encoding !== undefined) {
     const encoding = byLabel(options.encoding)
-    if (!encoding) throw new WindlassError('invalid', `unknown encoding ${JSON.stringify(options.encoding)}, expected a label such as utf-8 or windows-1251`, { path: 'encoding' })
+    if (!encoding)
+      throw new WindlassError(
+        'invalid',
+        `unknown encoding ${JSON.stringify(options.encoding)}, expected a label such as utf-8 or windows-1251`,
+        { path: 'encoding' },
+      )
     return { ...encoding, bomBytes: marked?.label === encoding.label ? marked.bomBytes : 0 }
   }
   if (marked?.label.startsWith('utf-32')) {
-    throw new WindlassError('unsupported', `${source.name} is encoded in ${marked.label}, which we do not read: convert it to utf-8`, { path: source.name })
+    throw new WindlassError(
+      'unsupported',
+      `${source.name} is encoded in ${marked.label}, which we do not read: convert it to utf-8`,
+      { path: source.name },
+    )
   }
   if (marked) return marked
   const wide = utf16WithoutMark(head)
@@ -73,7 +82,10 @@ function byLabel(label: string): Encoding | null {
 function byteOrderMark(head: Uint8Array): Encoding | null {
   const [a, b, c, d] = head
   if (a === 0xef && b === 0xbb && c === 0xbf) return { ...utf8, bomBytes: 3 }
-  if (a === 0xff && b === 0xfe) return c === 0 && d === 0 ? { label: 'utf-32le', bomBytes: 4, width: null } : { label: 'utf-16le', bomBytes: 2, width: 2 }
+  if (a === 0xff && b === 0xfe)
+    return c === 0 && d === 0
+      ? { label: 'utf-32le', bomBytes: 4, width: null }
+      : { label: 'utf-16le', bomBytes: 2, width: 2 }
   if (a === 0xfe && b === 0xff) return { label: 'utf-16be', bomBytes: 2, width: 2 }
   if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return { label: 'utf-32be', bomBytes: 4, width: null }
   return null

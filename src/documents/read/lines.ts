@@ -167,7 +167,8 @@ export function cutAt(text: string, charsMax: number): number {
   const character = graphemes.segment(window).containing(charsMax - from)!
   if (character.index > 0) return from + character.index
   if (from === 0 && character.segment.length < window.length) return character.segment.length
-  if (from + window.length === text.length && character.segment.length === window.length && from === 0) return text.length
+  if (from + window.length === text.length && character.segment.length === window.length && from === 0)
+    return text.length
   return isLowSurrogate(text, charsMax) ? charsMax + 1 : charsMax
 }
 

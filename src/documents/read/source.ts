@@ -50,7 +50,11 @@ export async function openSource(input: ParseInput, wholeFileBytesMax: number): 
     }
   }
   const tooLarge = (sizeBytes: number, relation: string) =>
-    new WindlassError('too-large', `${input.name} has ${relation}${sizeBytes} bytes, this format is read whole up to ${wholeFileBytesMax}: split the file, or convert it to text, CSV or JSONL, which have no limit`, { path: 'wholeFileBytesMax' })
+    new WindlassError(
+      'too-large',
+      `${input.name} has ${relation}${sizeBytes} bytes, this format is read whole up to ${wholeFileBytesMax}: split the file, or convert it to text, CSV or JSONL, which have no limit`,
+      { path: 'wholeFileBytesMax' },
+    )
 
   return {
     name: input.name,

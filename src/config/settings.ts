@@ -1,0 +1,55 @@
+/** One setting: everything that is known of it, in one row. */
+export interface SettingSpec {
+  /** As the command line and `windlass config` call it. */
+  readonly name: string
+  /** Environment variables, the first one set wins. */
+  readonly variables: readonly string[]
+  readonly type: 'text' | 'url' | 'boolean' | 'integer' | 'bytes' | 'list' | 'choice'
+  readonly unit?: string
+  readonly choices?: readonly string[]
+  readonly minimum?: number
+  readonly default?: string
+  /** Never printed. */
+  readonly secret?: boolean
+  readonly description: string
+  readonly section: 'bucket' | 'server' | 'search' | 'process' | 'vectors'
+}
+
+/** Every setting of Windlass. `env.example`, `docs/configuration.md` and `windlass config` are made from this table. */
+export const settingSpecs = [
+  { name: 'bucket', variables: ['WINDLASS_BUCKET'], type: 'url', section: 'bucket', description: 'Where everything is kept: s3://bucket/prefix, file:./folder, memory:. Default: s3://<s3-bucket>/<s3-prefix> if a bucket name is set, else file:./.windlass' },
+  { name: 's3-enabled', variables: ['S3_ENABLED'], type: 'boolean', default: 'true', section: 'bucket', description: 'False: the S3 bucket name is passed over and a directory is used' },
+  { name: 's3-bucket', variables: ['S3_BUCKET_NAME', 'S3_BUCKET', 'TIGRIS_BUCKET_NAME'], type: 'text', section: 'bucket', description: 'Name of the S3 bucket' },
+  { name: 's3-prefix', variables: ['S3_PREFIX'], type: 'text', section: 'bucket', description: 'Prefix within the bucket; with and without trailing slash are the same' },
+  { name: 'endpoint', variables: ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'TIGRIS_ENDPOINT_URL'], type: 'url', section: 'bucket', description: 'S3-compatible endpoint; absent: AWS' },
+  { name: 'region', variables: ['AWS_REGION', 'AWS_DEFAULT_REGION', 'S3_REGION', 'TIGRIS_REGION'], type: 'text', section: 'bucket', description: 'Region of the bucket; `auto` where the store says so' },
+  { name: 'access-key-id', variables: ['AWS_ACCESS_KEY_ID', 'TIGRIS_ACCESS_KEY_ID'], type: 'text', section: 'bucket', description: 'Access key; absent: the AWS default credential chain' },
+  { name: 'secret-access-key', variables: ['AWS_SECRET_ACCESS_KEY', 'TIGRIS_SECRET_ACCESS_KEY'], type: 'text', secret: true, section: 'bucket', description: 'Secret of the access key' },
+  { name: 'session-token', variables: ['AWS_SESSION_TOKEN'], type: 'text', secret: true, section: 'bucket', description: 'Session token of temporary credentials' },
+  { name: 'path-style', variables: ['WINDLASS_S3_PATH_STYLE'], type: 'boolean', section: 'bucket', description: 'Bucket in the path instead of the host; default: whenever an endpoint is set' },
+  { name: 'refresh-interval', variables: ['S3_SYNC_INTERVAL'], type: 'integer', unit: 'seconds', minimum: 0, default: '60', section: 'search', description: 'How old an eventual read may be; at most 900. Writes are durable, and strong reads fresh, whatever it is' },
+  { name: 'collection', variables: ['WINDLASS_COLLECTION'], type: 'text', default: 'docs', section: 'search', description: 'Collection that `index` and `search` use' },
+  { name: 'embedding-model', variables: ['EMBEDDING_MODEL'], type: 'text', default: 'static-384', section: 'search', description: 'What embeds files and questions; `static-384` is built in' },
+  { name: 'dimension', variables: ['VECTOR_DIMENSION'], type: 'integer', minimum: 1, section: 'search', description: "Must equal the model's dimension, if set" },
+  { name: 'host', variables: ['WINDLASS_HOST'], type: 'text', default: '127.0.0.1', section: 'server', description: 'Address to listen on; any but loopback needs keys' },
+  { name: 'port', variables: ['WINDLASS_PORT'], type: 'integer', minimum: 0, default: '8900', section: 'server', description: 'Port to listen on; 0 takes a free one' },
+  { name: 'keys', variables: ['WINDLASS_KEYS'], type: 'text', secret: true, section: 'server', description: 'Who may do what: JSON list of {"id", "secret", "role": "read"|"write"|"admin", "collections": ["name", "prefix*"]}, or @file with it' },
+  { name: 'allowed-hosts', variables: ['WINDLASS_ALLOWED_HOSTS'], type: 'list', section: 'server', description: 'Host names, besides loopback, under which the server may be called, separated by commas' },
+  { name: 'cors-origins', variables: ['WINDLASS_CORS_ORIGINS'], type: 'list', section: 'server', description: 'Origins of web pages that may call the server, separated by commas; none by default' },
+  { name: 'upload-limit', variables: ['WINDLASS_UPLOAD_LIMIT'], type: 'bytes', default: '1GiB', section: 'server', description: 'Largest file that can be uploaded' },
+  { name: 'log-level', variables: ['WINDLASS_LOG_LEVEL'], type: 'choice', choices: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info', section: 'process', description: 'What the server logs' },
+  { name: 'log-format', variables: ['WINDLASS_LOG_FORMAT'], type: 'choice', choices: ['text', 'json'], default: 'text', section: 'process', description: 'Log lines for people or for programs' },
+  { name: 'memory-budget', variables: ['WINDLASS_MEMORY_BUDGET'], type: 'bytes', default: '256MiB', section: 'process', description: 'Decoded parts of segments kept in memory' },
+  { name: 'scratch', variables: ['WINDLASS_SCRATCH', 'TMPDIR'], type: 'text', section: 'process', description: "Folder for temporary files; default: the system's. Swept at start and on exit" },
+  { name: 'scratch-budget', variables: ['WINDLASS_SCRATCH_BUDGET'], type: 'bytes', default: '2GiB', section: 'process', description: 'Temporary files of one process may take this much' },
+  { name: 's3-vector-bucket', variables: ['S3_VECTOR_BUCKET_NAME'], type: 'text', section: 'vectors', description: 'Vector bucket of an S3 Vectors application' },
+  { name: 's3-vector-index', variables: ['S3_VECTOR_INDEX_NAME'], type: 'text', section: 'vectors', description: 'Vector index of an S3 Vectors application' },
+] as const satisfies readonly SettingSpec[]
+
+/** The name of a setting. */
+export type SettingName = (typeof settingSpecs)[number]['name']
+
+/** The row of a setting. */
+export function specOf(name: SettingName): SettingSpec {
+  return settingSpecs.find((spec) => spec.name === name)!
+}
