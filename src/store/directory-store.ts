@@ -5,12 +5,33 @@ import { isWindlassError, throwIfAborted, WindlassError } from '../base/errors.t
 import { systemRandom, type Random } from '../base/random.ts'
 import { listFolder } from './directory-list.ts'
 import { prepareRoot, refuseNetwork } from './directory-place.ts'
-import { fromFileError, isMissing, isNoFolder, isPresent } from './file-errors.ts'
+import { fromFileError, isMissing, isPresent } from './file-errors.ts'
 import { pathOfKey } from './file-names.ts'
 import { checkObjectKey, checkRange, cutRange } from './object-key.ts'
-import type { GetOptions, GetResult, ListOptions, ListedObject, ObjectStore, PutOptions, PutResult } from './object-store.ts'
+import type {
+  GetOptions,
+  GetResult,
+  ListOptions,
+  ListedObject,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+} from './object-store.ts'
 import { temporaryFolder, temporaryName } from './temporary-files.ts'
-import { currentVersion, isTombstoneBytes, pinPlain, provesNext, readVersion, removeOldVersions, syncFolder, tombstone, versionAt, versionPath, writeSynced, type Version } from './version-files.ts'
+import {
+  currentVersion,
+  isTombstoneBytes,
+  pinPlain,
+  provesNext,
+  readVersion,
+  removeOldVersions,
+  syncFolder,
+  tombstone,
+  versionAt,
+  versionPath,
+  writeSynced,
+  type Version,
+} from './version-files.ts'
 import type { ObjectHead } from './wrapping-store.ts'
 
 type WriteFile = Parameters<typeof writeSynced>[3]
@@ -50,7 +71,16 @@ export class DirectoryStore implements ObjectStore {
   #checked: Promise<void> | null = null
   #prepared: Promise<void> | null = null
 
-  constructor(root: string, { clock = systemClock, random = systemRandom, allowShared = false, versionsKept = 8, beforeChange = async () => {} }: DirectoryOptions = {}) {
+  constructor(
+    root: string,
+    {
+      clock = systemClock,
+      random = systemRandom,
+      allowShared = false,
+      versionsKept = 8,
+      beforeChange = async () => {},
+    }: DirectoryOptions = {},
+  ) {
     this.root = resolve(root)
     this.url = `file:${this.root}`
     this.#clock = clock
@@ -88,14 +118,26 @@ export class DirectoryStore implements ObjectStore {
   }
 
   async put(key: string, bytes: Uint8Array, { condition, signal }: PutOptions = {}): Promise<PutResult> {
-    if (isTombstoneBytes(bytes)) throw new WindlassError('invalid', `${this.url}: put of ${key}: these 32 bytes are reserved`, { key, bucket: this.url, operation: 'put' })
+    if (isTombstoneBytes(bytes))
+      throw new WindlassError('invalid', `${this.url}: put of ${key}: these 32 bytes are reserved`, {
+        key,
+        bucket: this.url,
+        operation: 'put',
+      })
     return this.#run('put', key, signal, async (path) => {
-      if (!condition) return this.#withTemporary((handle) => handle.writeFile(bytes), (temporary) => this.#linkOver(key, path, temporary))
+      if (!condition)
+        return this.#withTemporary(
+          (handle) => handle.writeFile(bytes),
+          (temporary) => this.#linkOver(key, path, temporary),
+        )
       const base = await currentVersion(path)
       const etag = base && !base.isTombstone ? base.etag : null
       // Fail before writing what cannot win.
       if ('ifAbsent' in condition ? etag !== null : etag !== condition.ifMatch) throw this.#conflict(key)
-      return this.#withTemporary((handle) => handle.writeFile(bytes), (temporary) => this.#linkNext(key, path, temporary, base))
+      return this.#withTemporary(
+        (handle) => handle.writeFile(bytes),
+        (temporary) => this.#linkNext(key, path, temporary, base),
+      )
     })
   }
 
@@ -118,14 +160,20 @@ export class DirectoryStore implements ObjectStore {
     for (const key of keys) await this.#run('delete', key, signal, (path) => this.#deleteOne(key, path))
   }
 
-  async upload(key: string, chunks: AsyncIterable<Uint8Array>, { signal }: { signal?: AbortSignal } = {}): Promise<PutResult> {
+  async upload(
+    key: string,
+    chunks: AsyncIterable<Uint8Array>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<PutResult> {
     const write: WriteFile = async (handle) => {
       for await (const chunk of chunks) {
         throwIfAborted(signal)
         await handle.writeFile(chunk)
       }
     }
-    return this.#run('upload', key, signal, (path) => this.#withTemporary(write, (temporary) => this.#linkOver(key, path, temporary)))
+    return this.#run('upload', key, signal, (path) =>
+      this.#withTemporary(write, (temporary) => this.#linkOver(key, path, temporary)),
+    )
   }
 
   place(): string {
@@ -205,7 +253,10 @@ export class DirectoryStore implements ObjectStore {
         continue
       }
       try {
-        await this.#withTemporary((handle) => handle.writeFile(tombstone), (temporary) => this.#linkNext(key, path, temporary, current))
+        await this.#withTemporary(
+          (handle) => handle.writeFile(tombstone),
+          (temporary) => this.#linkNext(key, path, temporary, current),
+        )
         return
       } catch (error) {
         if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
@@ -232,7 +283,8 @@ export class DirectoryStore implements ObjectStore {
   async #makeFolder(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true })
     const unsynced: string[] = []
-    for (let each = folder; each.length >= this.root.length && !this.#syncedFolders.has(each); each = dirname(each)) unsynced.push(each)
+    for (let each = folder; each.length >= this.root.length && !this.#syncedFolders.has(each); each = dirname(each))
+      unsynced.push(each)
     if (unsynced.length === 0) return
     for (const each of unsynced) await syncFolder(each)
     // The root's own name is in the folder above it.
@@ -261,19 +313,33 @@ export class DirectoryStore implements ObjectStore {
   #pathOf(key: string): string {
     const path = join(this.root, pathOfKey(key))
     // Names cannot leave the root; this is the belt to the braces.
-    if (relative(this.root, path).startsWith('..')) throw new WindlassError('invalid', `key ${JSON.stringify(key)} leaves the bucket`, { key })
+    if (relative(this.root, path).startsWith('..'))
+      throw new WindlassError('invalid', `key ${JSON.stringify(key)} leaves the bucket`, { key })
     return path
   }
 
   #conflict(key: string): WindlassError {
-    return new WindlassError('conflict', `${this.url}: put of ${key}: its condition does not hold`, { key, bucket: this.url, operation: 'put' })
+    return new WindlassError('conflict', `${this.url}: put of ${key}: its condition does not hold`, {
+      key,
+      bucket: this.url,
+      operation: 'put',
+    })
   }
 
   #unknown(key: string, why: string, cause?: unknown): WindlassError {
-    return new WindlassError('outcome-unknown', `${this.url}: put of ${key}: ${why}: read it before you repeat the write`, { key, bucket: this.url, operation: 'put', ...(cause !== undefined && { cause }) })
+    return new WindlassError(
+      'outcome-unknown',
+      `${this.url}: put of ${key}: ${why}: read it before you repeat the write`,
+      { key, bucket: this.url, operation: 'put', ...(cause !== undefined && { cause }) },
+    )
   }
 
-  async #run<Value>(operation: string, key: string, signal: AbortSignal | undefined, task: (path: string) => Promise<Value>): Promise<Value> {
+  async #run<Value>(
+    operation: string,
+    key: string,
+    signal: AbortSignal | undefined,
+    task: (path: string) => Promise<Value>,
+  ): Promise<Value> {
     throwIfAborted(signal)
     checkObjectKey(key)
     try {

@@ -22,8 +22,14 @@ export class HttpStore implements ObjectStore {
   constructor(url: string, options: { requestTimeoutMs?: number } = {}) {
     this.url = url.replace(/\/+$/, '')
     const { username, password, search, hash } = parseUrl(this.url)
-    if (username || password) throw new WindlassError('invalid', `bucket ${new URL(url).host}: a URL must not hold a password`, { path: 'bucket' })
-    if (search || hash) throw new WindlassError('invalid', `bucket ${this.url} has a query or fragment, which keys cannot follow`, { path: 'bucket' })
+    if (username || password)
+      throw new WindlassError('invalid', `bucket ${new URL(url).host}: a URL must not hold a password`, {
+        path: 'bucket',
+      })
+    if (search || hash)
+      throw new WindlassError('invalid', `bucket ${this.url} has a query or fragment, which keys cannot follow`, {
+        path: 'bucket',
+      })
     this.#base = `${this.url}/`
     this.#timeoutMs = options.requestTimeoutMs ?? timeoutMs
   }
@@ -31,7 +37,8 @@ export class HttpStore implements ObjectStore {
   async get(key: string, { range, ifNoneMatch, signal }: GetOptions = {}): Promise<GetResult> {
     checkRange(range)
     // HTTP has no way to ask for no bytes.
-    if (range && ('suffix' in range ? range.suffix === 0 : range.end === range.start)) return this.#emptyPart(key, signal)
+    if (range && ('suffix' in range ? range.suffix === 0 : range.end === range.start))
+      return this.#emptyPart(key, signal)
     const headers: Record<string, string> = {}
     if (range) headers.range = 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end - 1}`
     if (ifNoneMatch !== undefined) headers['if-none-match'] = ifNoneMatch
@@ -41,20 +48,32 @@ export class HttpStore implements ObjectStore {
     if (status === 404 || status === 410) return { kind: 'absent', date }
     if (status === 416) return this.#emptyPart(key, signal)
     if (status !== 200 && status !== 206) throw this.#failed(key, 'get', status)
-    return { kind: 'found', ...partOf(bytes, range, status, fields), etag: etagOf(fields), lastModified: timeOf(fields.get('last-modified')), date }
+    return {
+      kind: 'found',
+      ...partOf(bytes, range, status, fields),
+      etag: etagOf(fields),
+      lastModified: timeOf(fields.get('last-modified')),
+      date,
+    }
   }
 
   async head(key: string, { signal }: { signal?: AbortSignal } = {}): Promise<ObjectHead | null> {
     const { status, fields } = await this.#request('HEAD', key, {}, signal)
     if (status === 404 || status === 410) return null
     if (status !== 200) throw this.#failed(key, 'head', status)
-    return { etag: etagOf(fields), size: Number(fields.get('content-length') ?? 0), lastModified: timeOf(fields.get('last-modified')), date: timeOf(fields.get('date')) }
+    return {
+      etag: etagOf(fields),
+      size: Number(fields.get('content-length') ?? 0),
+      lastModified: timeOf(fields.get('last-modified')),
+      date: timeOf(fields.get('date')),
+    }
   }
 
   put(key: string): Promise<PutResult> {
     return Promise.reject(this.#readOnly('put', key))
   }
 
+  // eslint-disable-next-line require-yield -- HTTP has no listing
   async *list(prefix: string): AsyncIterable<ListedObject> {
     throw this.#readOnly('list', prefix)
   }
@@ -68,7 +87,12 @@ export class HttpStore implements ObjectStore {
     return head ? { kind: 'found', bytes: new Uint8Array(0), ...head } : { kind: 'absent', date: undefined }
   }
 
-  async #request(method: string, key: string, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<{ status: number; fields: Headers; bytes: Uint8Array }> {
+  async #request(
+    method: string,
+    key: string,
+    headers: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ status: number; fields: Headers; bytes: Uint8Array }> {
     throwIfAborted(signal)
     checkObjectKey(key)
     const controller = new AbortController()
@@ -77,12 +101,24 @@ export class HttpStore implements ObjectStore {
     const limit = startTimer(this.#timeoutMs, abort)
     try {
       // Caches in between would answer for the manifest and the log, whose freshness is the promise.
-      const response = await fetch(this.#base + key.split('/').map(encodeURIComponent).join('/'), { method, headers, cache: 'no-store', signal: controller.signal })
+      const response = await fetch(this.#base + key.split('/').map(encodeURIComponent).join('/'), {
+        method,
+        headers,
+        cache: 'no-store',
+        signal: controller.signal,
+      })
       return { status: response.status, fields: response.headers, bytes: new Uint8Array(await response.arrayBuffer()) }
     } catch (error) {
       throwIfAborted(signal)
-      const what = controller.signal.aborted ? `no answer within ${this.#timeoutMs} ms` : 'no answer came: check the URL and the network (a browser needs the server to allow it by CORS)'
-      throw new WindlassError('unavailable', `${this.url}: ${method.toLowerCase()} of ${key}: ${what}`, { bucket: this.url, key, operation: method.toLowerCase(), cause: error })
+      const what = controller.signal.aborted
+        ? `no answer within ${this.#timeoutMs} ms`
+        : 'no answer came: check the URL and the network (a browser needs the server to allow it by CORS)'
+      throw new WindlassError('unavailable', `${this.url}: ${method.toLowerCase()} of ${key}: ${what}`, {
+        bucket: this.url,
+        key,
+        operation: method.toLowerCase(),
+        cause: error,
+      })
     } finally {
       limit.stop()
       signal?.removeEventListener('abort', abort)
@@ -93,11 +129,20 @@ export class HttpStore implements ObjectStore {
     const isDenied = status === 401 || status === 403
     const kind = isDenied ? 'denied' : status >= 500 || status === 429 || status === 408 ? 'unavailable' : 'invalid'
     const remedy = isDenied ? ': make the objects public, or open the bucket as s3://' : ''
-    return new WindlassError(kind, `${this.url}: ${operation} of ${key}: the server answered ${status}${remedy}`, { bucket: this.url, key, operation, status })
+    return new WindlassError(kind, `${this.url}: ${operation} of ${key}: the server answered ${status}${remedy}`, {
+      bucket: this.url,
+      key,
+      operation,
+      status,
+    })
   }
 
   #readOnly(operation: string, key: string): WindlassError {
-    return new WindlassError('unsupported', `${this.url}: ${operation} of ${key}: a bucket over HTTP is read-only: open it as s3:// to write or list`, { bucket: this.url, key, operation })
+    return new WindlassError(
+      'unsupported',
+      `${this.url}: ${operation} of ${key}: a bucket over HTTP is read-only: open it as s3:// to write or list`,
+      { bucket: this.url, key, operation },
+    )
   }
 }
 
@@ -105,13 +150,21 @@ function parseUrl(url: string): URL {
   try {
     return new URL(url)
   } catch {
-    throw new WindlassError('invalid', `bucket ${JSON.stringify(url)} is not a URL: use https://host/path`, { path: 'bucket' })
+    throw new WindlassError('invalid', `bucket ${JSON.stringify(url)} is not a URL: use https://host/path`, {
+      path: 'bucket',
+    })
   }
 }
 
 /** What was asked for, and the whole size. A server without ranges sends everything: the part is cut from it. */
-function partOf(bytes: Uint8Array, range: ByteRange | undefined, status: number, fields: Headers): { bytes: Uint8Array; size: number } {
-  if (status === 200) return { bytes: range ? bytes.slice(...cutRange(range, bytes.length)) : bytes, size: bytes.length }
+function partOf(
+  bytes: Uint8Array,
+  range: ByteRange | undefined,
+  status: number,
+  fields: Headers,
+): { bytes: Uint8Array; size: number } {
+  if (status === 200)
+    return { bytes: range ? bytes.slice(...cutRange(range, bytes.length)) : bytes, size: bytes.length }
   const total = /\/(\d+)$/.exec(fields.get('content-range') ?? '')?.[1]
   return { bytes, size: total === undefined ? bytes.length : Number(total) }
 }

@@ -2,7 +2,15 @@ import { compareUtf8 } from '../base/bytes.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
 import { throwIfAborted, WindlassError } from '../base/errors.ts'
 import { checkObjectKey, cutRange } from './object-key.ts'
-import type { GetOptions, GetResult, ListedObject, ObjectStore, PutOptions, PutResult, StoredObject } from './object-store.ts'
+import type {
+  GetOptions,
+  GetResult,
+  ListedObject,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+  StoredObject,
+} from './object-store.ts'
 
 interface MemoryObject {
   readonly bytes: Uint8Array
@@ -10,7 +18,7 @@ interface MemoryObject {
   readonly lastModified: number
 }
 
-/** Objects in a `Map`: the reference the other stores are tested against, and `memory:` buckets. Gone with the process. */
+/** Objects in a `Map`: the reference the other stores are tested against, and `memory:` buckets. Gone when the process ends. */
 export class MemoryStore implements ObjectStore {
   readonly url: string
   readonly #objects = new Map<string, MemoryObject>()
@@ -34,7 +42,10 @@ export class MemoryStore implements ObjectStore {
     return { kind: 'found', bytes: object.bytes.slice(start, end), etag, size: object.bytes.length, lastModified, date }
   }
 
-  async head(key: string, options: { signal?: AbortSignal } = {}): Promise<Omit<StoredObject, 'bytes' | 'kind'> | null> {
+  async head(
+    key: string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Omit<StoredObject, 'bytes' | 'kind'> | null> {
     const answer = await this.get(key, { ...options, range: { start: 0, end: 0 } })
     if (answer.kind !== 'found') return null
     const { etag, size, lastModified, date } = answer
@@ -46,7 +57,11 @@ export class MemoryStore implements ObjectStore {
     checkObjectKey(key)
     const current = this.#objects.get(key)
     if (condition && ('ifAbsent' in condition ? current !== undefined : current?.etag !== condition.ifMatch)) {
-      throw new WindlassError('conflict', `${this.url}: put of ${key}: its condition does not hold`, { key, bucket: this.url, operation: 'put' })
+      throw new WindlassError('conflict', `${this.url}: put of ${key}: its condition does not hold`, {
+        key,
+        bucket: this.url,
+        operation: 'put',
+      })
     }
     const etag = `"${++this.#writeCount}"`
     const date = this.#clock.now()
@@ -54,7 +69,10 @@ export class MemoryStore implements ObjectStore {
     return { etag, date }
   }
 
-  async *list(prefix: string, { startAfter = '', signal }: { startAfter?: string; signal?: AbortSignal } = {}): AsyncIterable<ListedObject> {
+  async *list(
+    prefix: string,
+    { startAfter = '', signal }: { startAfter?: string; signal?: AbortSignal } = {},
+  ): AsyncIterable<ListedObject> {
     throwIfAborted(signal)
     const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix) && compareUtf8(key, startAfter) > 0)
     for (const key of keys.sort(compareUtf8)) {
@@ -68,7 +86,11 @@ export class MemoryStore implements ObjectStore {
     for (const key of keys) this.#objects.delete(key)
   }
 
-  async upload(key: string, chunks: AsyncIterable<Uint8Array>, options: { signal?: AbortSignal } = {}): Promise<PutResult> {
+  async upload(
+    key: string,
+    chunks: AsyncIterable<Uint8Array>,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<PutResult> {
     const parts: Uint8Array[] = []
     for await (const chunk of chunks) parts.push(chunk.slice())
     return this.put(key, new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer()), options)

@@ -17,6 +17,7 @@ function problemOf(key: string): string | null {
   if (size > keyBytesMax) return `has ${size} bytes, at most ${keyBytesMax}`
   if (/(^|\/)\.{0,2}(\/|$)/.test(key)) return 'has an empty, . or .. part'
   // S3 lists in XML, which cannot carry these: control characters, non-characters, halves of surrogate pairs.
+  // eslint-disable-next-line no-control-regex -- they are what is looked for
   if (/[\u0000-\u001F\u007F\uFFFE\uFFFF\uD800-\uDFFF]/u.test(key)) return 'has a character that XML cannot carry'
   return null
 }
@@ -26,7 +27,9 @@ export function checkRange(range: ByteRange | undefined): void {
   if (!range) return
   const [start, end] = 'suffix' in range ? [0, range.suffix] : [range.start, range.end]
   if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end) return
-  throw new WindlassError('invalid', `byte range ${JSON.stringify(range)} is not of the form 0 <= start <= end`, { path: 'range' })
+  throw new WindlassError('invalid', `byte range ${JSON.stringify(range)} is not of the form 0 <= start <= end`, {
+    path: 'range',
+  })
 }
 
 /** A range as [start, end) within an object of `size` bytes; the whole object where there is none. */

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert'
+import { systemClock } from '../base/clock.ts'
 import { isWindlassError, type ErrorKind } from '../base/errors.ts'
 import type { ObjectStore, StoredObject } from '../store/object-store.ts'
 
@@ -16,7 +17,11 @@ const read = (value: Uint8Array) => new TextDecoder().decode(value)
  * The promises every `ObjectStore` keeps. Runner-agnostic, so that stores in other repositories can use it.
  * @param open An empty store, the same place for every store opened within one test.
  */
-export function testObjectStore(test: TestFunction, open: () => Promise<ObjectStore>, { skip = {} }: ConformanceOptions = {}): void {
+export function testObjectStore(
+  test: TestFunction,
+  open: () => Promise<ObjectStore>,
+  { skip = {} }: ConformanceOptions = {},
+): void {
   const promise = (name: string, run: (store: ObjectStore) => Promise<void>) => {
     if (!(name in skip)) test(name, async () => run(await open()))
   }
@@ -71,22 +76,25 @@ function testReads(promise: Declare): void {
     assert.equal((await found(store, 'empty', { range: { start: 0, end: 10 } })).bytes.length, 0)
   })
 
-  promise('ifNoneMatch answers unchanged while the object is the same, and the object when it is not', async (store) => {
-    const { etag } = await store.put('key', text('one'))
-    assert.equal((await store.get('key', { ifNoneMatch: etag })).kind, 'unchanged')
-    assert.equal((await found(store, 'key')).etag, etag)
-    const second = await store.put('key', text('two'))
-    assert.notEqual(second.etag, etag)
-    assert.equal(read((await found(store, 'key', { ifNoneMatch: etag })).bytes), 'two')
-  })
+  promise(
+    'ifNoneMatch answers unchanged while the object is the same, and the object when it is not',
+    async (store) => {
+      const { etag } = await store.put('key', text('one'))
+      assert.equal((await store.get('key', { ifNoneMatch: etag })).kind, 'unchanged')
+      assert.equal((await found(store, 'key')).etag, etag)
+      const second = await store.put('key', text('two'))
+      assert.notEqual(second.etag, etag)
+      assert.equal(read((await found(store, 'key', { ifNoneMatch: etag })).bytes), 'two')
+    },
+  )
 
   promise('tells its own time, on presence, absence and write', async (store) => {
     const written = await store.put('key', text('x'))
     for (const date of [written.date, (await store.get('key')).date, (await store.get('absent')).date]) {
-      assert.ok(date !== undefined && Math.abs(date - Date.now()) < 600_000, `date is ${date}`)
+      assert.ok(date !== undefined && Math.abs(date - systemClock.now()) < 600_000, `date is ${date}`)
     }
     const modified = (await found(store, 'key')).lastModified
-    assert.ok(modified !== undefined && Math.abs(modified - Date.now()) < 600_000, `lastModified is ${modified}`)
+    assert.ok(modified !== undefined && Math.abs(modified - systemClock.now()) < 600_000, `lastModified is ${modified}`)
   })
 }
 
@@ -141,13 +149,18 @@ function testConditions(promise: Declare): void {
     await rejects(store.put('key', text('3'), { condition: { ifMatch: first.etag } }), 'conflict')
     await rejects(store.put('absent', text('3'), { condition: { ifMatch: first.etag } }), 'conflict')
     assert.equal((await found(store, 'key')).etag, second.etag)
-    for (let i = 0, { etag } = second; i < 30; i++) ({ etag } = await store.put('key', text(`${i} more`), { condition: { ifMatch: etag } }))
+    for (let i = 0, { etag } = second; i < 30; i++)
+      ({ etag } = await store.put('key', text(`${i} more`), { condition: { ifMatch: etag } }))
     assert.equal(read((await found(store, 'key')).bytes), '29 more')
   })
 
   promise('of 16 writers that create a key, exactly one wins, in every round', async (store) => {
     for (let round = 0; round < 12; round++) {
-      const results = await Promise.allSettled(Array.from({ length: 16 }, (_, i) => store.put(`race/${round}`, text(`${i}`), { condition: { ifAbsent: true } })))
+      const results = await Promise.allSettled(
+        Array.from({ length: 16 }, (_, i) =>
+          store.put(`race/${round}`, text(`${i}`), { condition: { ifAbsent: true } }),
+        ),
+      )
       const winner = onlyWinner(results)
       assert.equal(read((await found(store, `race/${round}`)).bytes), `${winner}`)
     }
@@ -156,7 +169,11 @@ function testConditions(promise: Declare): void {
   promise('of 16 writers that replace a version, exactly one wins, in every round', async (store) => {
     let { etag } = await store.put('race', text('start'))
     for (let round = 0; round < 12; round++) {
-      const results = await Promise.allSettled(Array.from({ length: 16 }, (_, i) => store.put('race', text(`${round}: ${i}`), { condition: { ifMatch: etag } })))
+      const results = await Promise.allSettled(
+        Array.from({ length: 16 }, (_, i) =>
+          store.put('race', text(`${round}: ${i}`), { condition: { ifMatch: etag } }),
+        ),
+      )
       const winner = onlyWinner(results)
       const object = await found(store, 'race')
       assert.equal(read(object.bytes), `${round}: ${winner}`)
@@ -167,14 +184,29 @@ function testConditions(promise: Declare): void {
 
 function testListing(promise: Declare): void {
   promise('list is in UTF-8 byte order, within the prefix, after startAfter', async (store) => {
-    const all = ['l/a', 'l/a-b', 'l/a.b/c', 'l/a0', 'l/ab-c', 'l/ab.c', 'l/ab/c', 'l/ab/d/e', 'l/ab0', 'l/b', 'l/\uE000', 'l/\u{1F600}', 'm']
+    const all = [
+      'l/a',
+      'l/a-b',
+      'l/a.b/c',
+      'l/a0',
+      'l/ab-c',
+      'l/ab.c',
+      'l/ab/c',
+      'l/ab/d/e',
+      'l/ab0',
+      'l/b',
+      'l/\uE000',
+      'l/\u{1F600}',
+      'm',
+    ]
     for (const key of [...all].reverse()) await store.put(key, text(key))
     const expected = all.slice(0, -1)
     assert.deepEqual(await keys(store, 'l/'), expected)
     assert.deepEqual(await keys(store, 'l/a'), expected.slice(0, 9))
     assert.deepEqual(await keys(store, 'l/ab/'), ['l/ab/c', 'l/ab/d/e'])
     assert.deepEqual(await keys(store, 'nothing/'), [])
-    for (let i = 0; i < expected.length; i++) assert.deepEqual(await keys(store, 'l/', expected[i]), expected.slice(i + 1))
+    for (let i = 0; i < expected.length; i++)
+      assert.deepEqual(await keys(store, 'l/', expected[i]), expected.slice(i + 1))
     assert.deepEqual(await keys(store, 'l/', 'l/ab/cc'), expected.slice(7))
     assert.deepEqual(await keys(store, ''), all)
   })
@@ -191,7 +223,8 @@ function testListing(promise: Declare): void {
 
   promise('list goes on past a page of 1,000', async (store) => {
     const all = Array.from({ length: 1234 }, (_, i) => `p/${String(i).padStart(5, '0')}`)
-    for (let i = 0; i < all.length; i += 50) await Promise.all(all.slice(i, i + 50).map((key) => store.put(key, text('x'))))
+    for (let i = 0; i < all.length; i += 50)
+      await Promise.all(all.slice(i, i + 50).map((key) => store.put(key, text('x'))))
     assert.deepEqual(await keys(store, 'p/'), all)
     assert.deepEqual(await keys(store, 'p/', 'p/01200'), all.slice(1201))
     await store.delete(all)
@@ -201,12 +234,35 @@ function testListing(promise: Declare): void {
 
 function testKeys(promise: Declare): void {
   promise('odd keys are kept apart', async (store) => {
-    const odd = ['k/with space', 'k/with+plus', 'k/with%20percent', 'k/UPPER', 'k/upper', 'k/ünïcode', 'k/עברית', 'k/?query=1&x', 'k/#hash', "k/quote'\"", 'k/a=b,c', 'k/con', 'k/.hidden', 'k/end.', 'k/~tilde~v', `k/${'p'.repeat(200)}`, `k/${'deep/'.repeat(200)}end`]
+    const odd = [
+      'k/with space',
+      'k/with+plus',
+      'k/with%20percent',
+      'k/UPPER',
+      'k/upper',
+      'k/ünïcode',
+      'k/עברית',
+      'k/?query=1&x',
+      'k/#hash',
+      'k/quote\'"',
+      'k/a=b,c',
+      'k/con',
+      'k/.hidden',
+      'k/end.',
+      'k/~tilde~v',
+      `k/${'p'.repeat(200)}`,
+      `k/${'deep/'.repeat(200)}end`,
+    ]
     await keepsApart(store, odd)
   })
 
   promise('parts of a key up to 1,000 bytes are kept apart', async (store) => {
-    await keepsApart(store, [`k/${'long'.repeat(120)}`, `k/${'long'.repeat(120)}x`, `k/${'é'.repeat(500)}`, `k/${'A'.repeat(250)}/b`])
+    await keepsApart(store, [
+      `k/${'long'.repeat(120)}`,
+      `k/${'long'.repeat(120)}x`,
+      `k/${'é'.repeat(500)}`,
+      `k/${'A'.repeat(250)}/b`,
+    ])
   })
 
   promise('a key that cannot be is refused by name', async (store) => {
@@ -258,7 +314,11 @@ function testStreams(promise: Declare): void {
   })
 }
 
-async function found(store: ObjectStore, key: string, options?: Parameters<ObjectStore['get']>[1]): Promise<StoredObject> {
+async function found(
+  store: ObjectStore,
+  key: string,
+  options?: Parameters<ObjectStore['get']>[1],
+): Promise<StoredObject> {
   const answer = await store.get(key, options)
   assert.equal(answer.kind, 'found', `${key} is ${answer.kind}`)
   return answer as StoredObject
@@ -276,7 +336,8 @@ async function rejects(promise: Promise<unknown>, kind: ErrorKind): Promise<void
 
 function onlyWinner(results: readonly PromiseSettledResult<unknown>[]): number {
   const winners = results.flatMap((result, i) => (result.status === 'fulfilled' ? [i] : []))
-  for (const result of results) if (result.status === 'rejected') assert.ok(isWindlassError(result.reason, 'conflict'), String(result.reason))
+  for (const result of results)
+    if (result.status === 'rejected') assert.ok(isWindlassError(result.reason, 'conflict'), String(result.reason))
   assert.equal(winners.length, 1)
   return winners[0]!
 }
