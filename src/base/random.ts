@@ -8,7 +8,7 @@ export interface Random {
 
 /**
  * The platform's cryptographic generator.
- * Reads fresh bytes for every call: a cached pool would repeat itself in a cloned or thawed process.
+ * Reads fresh bytes for every call: a cached pool would repeat itself in a process that was cloned or thawed.
  */
 export const systemRandom: Random = {
   next: () => Math.random(),

@@ -16,7 +16,7 @@ export interface FusionCandidate {
 }
 
 /** Weight of the vector leg in the default fusion, tuned on other queries than those that judge it (bench/retrieval). */
-export const defaultVectorWeight = 0.4
+export const defaultVectorWeight = 0.5
 
 /** What a hybrid query does unless told otherwise. */
 export const defaultFusion: Fusion = { method: 'convex', vectorWeight: defaultVectorWeight }
