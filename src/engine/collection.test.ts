@@ -124,6 +124,7 @@ describe('a collection', () => {
       [{ key: 'k'.repeat(1025) }, /1025 bytes, at most 1024/],
       [{ key: 'x', metadata: { text: 'm'.repeat(41_000) } }, /metadata of "x" has \d+ bytes, at most 40960/],
       [{ key: '\ud800', vector: [1, 2, 3] }, /surrogate/],
+      [{ key: 'x', document: 'half \ud800 pair' }, /document of "x" holds half a surrogate pair/],
     ]
     for (const [row, message] of bad) {
       await expect(c.write({ operations: [{ op: 'put', row: row as { key: string } }] }), JSON.stringify(row).slice(0, 50)).rejects.toThrow(message)
@@ -131,6 +132,17 @@ describe('a collection', () => {
     expect(await c.count()).toBe(0)
     await expect(c.query({ vector: [1, 2], k: 1 })).rejects.toThrow(/dimension 2, the collection has 3/)
     await expect(c.query({ vector: [1, 2, 3], k: 0 })).rejects.toThrow(/k is 0/)
+  })
+
+  test('a log object copied from another collection is damage, never content', async () => {
+    const store = new MemoryStore()
+    const database = newDatabase(store)
+    const [a, b] = [await database.create('a', schema()), await database.create('b', schema())]
+    await a.write({ operations: [{ op: 'put', row: { key: 'x' } }] })
+    const name = 'log/00000000000000000001'
+    const copied = await store.get(`data/${a.id}/${name}`)
+    await store.put(`data/${b.id}/${name}`, copied.kind === 'found' ? copied.bytes : new Uint8Array(0))
+    await expect(b.count()).rejects.toThrow(/belongs to collection/)
   })
 
   test('a dropped name answers not-found everywhere, and a new collection of that name is empty', async () => {

@@ -109,6 +109,7 @@ function checkMetadata(key: string, metadata: Metadata): number {
 
 function checkDocument(key: string, document: string): number {
   if (typeof document !== 'string') throw new WindlassError('invalid', `document of ${quote(key)} must be a string`, { path: 'document' })
+  if (!isWellFormed(document)) throw new WindlassError('invalid', `document of ${quote(key)} holds half a surrogate pair: replace it`, { path: 'document' })
   const size = utf8Length(document)
   if (size > limits.documentBytesMax) {
     throw new WindlassError('too-large', `document of ${quote(key)} has ${size} bytes, at most ${limits.documentBytesMax}: index it as a file, or split it`, { path: 'document' })

@@ -1,3 +1,5 @@
+import { WindlassError } from '../../base/errors.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
 import { decodeLogRecord, logKey, type LogRecord } from '../../format/log-record.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
 
@@ -40,5 +42,9 @@ export async function readCommit(store: ObjectStore, prefix: string, seq: number
   const key = prefix + logKey(seq)
   const answer = await store.get(key, { fresh: true, ...(signal && { signal }) })
   if (answer.kind !== 'found') return null
-  return { record: decodeLogRecord(answer.bytes, key, seq), sizeBytes: answer.size }
+  const record = decodeLogRecord(answer.bytes, key, seq)
+  if (prefix !== dataPrefix(record.collectionId)) {
+    throw new WindlassError('corrupt', `${store.url}: ${key} belongs to collection ${record.collectionId}: it was copied here; restore the right object`, { key })
+  }
+  return { record, sizeBytes: answer.size }
 }
