@@ -8,6 +8,6 @@ const run = (command, args) => {
   const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
   if (status !== 0) process.exit(status ?? 1)
 }
-if (!existsSync(join(root, 'node_modules/vitest'))) run('npm', ['ci', '--no-audit', '--no-fund'])
+if (!existsSync(join(root, 'node_modules/vitest'))) run('npm', ['install', '--no-audit', '--no-fund'])
 run('npx', ['tsc', '-p', 'tsconfig.json'])
 run('npx', ['vitest', 'run', ...process.argv.slice(2)])
