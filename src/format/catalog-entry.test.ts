@@ -51,7 +51,7 @@ describe('catalogKey', () => {
       fc.property(arbitraryText(), arbitraryText(), (a, b) => {
         fc.pre(a !== '' && b !== '')
         expect(nameOfCatalogKey(catalogKey(a))).toBe(a)
-        expect(catalogKey(a).slice('catalog/'.length)).toMatch(/^(?!\.{1,2}$)[A-Za-z0-9_.%-]+$/)
+        expect(catalogKey(a).slice('catalog/'.length)).toMatch(/^(?!\.{1,2}$)([A-Za-z0-9_.%-]{1,200}\+\/)*[A-Za-z0-9_.%-]{1,200}$/)
         expect(catalogKey(a) === catalogKey(b)).toBe(a === b)
       }),
       { numRuns: 500 },
@@ -61,7 +61,7 @@ describe('catalogKey', () => {
   test('refuses names that it cannot hold', () => {
     expect(() => catalogKey('')).toThrow(expect.objectContaining({ kind: 'invalid' }))
     expect(() => catalogKey('a\ud800')).toThrow(expect.objectContaining({ kind: 'invalid' }))
-    expect(catalogKey('/'.repeat(300))).toHaveLength(908)
+    expect(catalogKey('/'.repeat(300))).toHaveLength(908 + 2 * 4)
     expect(() => catalogKey('/'.repeat(301))).toThrow(
       expect.objectContaining({
         kind: 'too-large',
@@ -69,6 +69,13 @@ describe('catalogKey', () => {
       }),
     )
   })
+})
+
+test('long names are cut between characters, and no key is a folder of another', () => {
+  const cut = catalogKey(`${'a'.repeat(199)}/${'b'.repeat(300)}`)
+  expect(cut).toBe(`catalog/${'a'.repeat(199)}+/%2F${'b'.repeat(197)}+/${'b'.repeat(103)}`)
+  expect(nameOfCatalogKey(cut)).toBe(`${'a'.repeat(199)}/${'b'.repeat(300)}`)
+  expect(cut.startsWith(`${catalogKey('a'.repeat(199))}/`)).toBe(false)
 })
 
 test('nameOfCatalogKey knows only keys that catalogKey gives', () => {

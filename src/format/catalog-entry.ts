@@ -30,10 +30,15 @@ const subject = 'catalog entry'
 const formatVersion = 1
 // Object keys may have 1,024 bytes; the rest is left to the bucket's prefix.
 const encodedNameSizeMax = 900
+// File systems under S3 servers refuse parts above 255 bytes, one of them overwriting parts above some 220.
+const partSizeMax = 200
+// Ends every part but the last; no encoded name holds it, so no key is a folder of another.
+const partMark = '+'
 
 /**
  * Key of the entry of `name`: everything but letters and digits of ASCII, `_`, `-` and `.` percent-encoded, upper case,
- * and the dots too where the name is `.` or `..`, which paths would swallow.
+ * and the dots too where the name is `.` or `..`, which paths would swallow. Cut into parts of at most 200 bytes, all but the
+ * last followed by `+`.
  * @throws {WindlassError} `invalid` for an empty name or half a surrogate pair, `too-large` above 900 bytes encoded.
  */
 export function catalogKey(name: string): string {
@@ -55,12 +60,24 @@ export function catalogKey(name: string): string {
       { path: 'name' },
     )
   }
-  return catalogPrefix + encoded
+  return catalogPrefix + cutIntoParts(encoded)
+}
+
+function cutIntoParts(encoded: string): string {
+  const parts: string[] = []
+  for (let start = 0; start < encoded.length; ) {
+    let end = Math.min(start + partSizeMax, encoded.length)
+    // An escape stays whole.
+    if (end < encoded.length) while (encoded[end - 1] === '%' || encoded[end - 2] === '%') end--
+    parts.push(encoded.slice(start, end))
+    start = end
+  }
+  return parts.join(`${partMark}/`)
 }
 
 /** The name whose entry is at `key`; null when `key` is none that `catalogKey` gives. */
 export function nameOfCatalogKey(key: string): string | null {
-  const encoded = key.slice(catalogPrefix.length)
+  const encoded = key.slice(catalogPrefix.length).replaceAll(`${partMark}/`, '')
   if (!key.startsWith(catalogPrefix) || !/^([A-Za-z0-9_.-]|%[0-9A-F]{2})+$/.test(encoded)) return null
   try {
     const name = decodeURIComponent(encoded)
