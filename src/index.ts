@@ -29,11 +29,13 @@ export interface OpenOptions {
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Bucket> {
   const { clock = systemClock, random = systemRandom } = options
-  const counting = new CountingStore(await openStore(url, { ...options.store, clock, random }))
-  const store: ObjectStore = counting
+  // Below retries and coalescing: what is counted are the requests that a store is paid for.
+  let counting: CountingStore | null = null
+  const wrap = (store: ObjectStore) => (counting = new CountingStore(store))
+  const store = await openStore(url, { ...options.store, clock, random, wrap })
   const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, ...(options.engine && { settings: options.engine }) })
   let model: Promise<EmbeddingModel> | null = options.embeddingModel ? Promise.resolve(options.embeddingModel) : null
-  return new BucketHandle(store, counting, { database, clock, random, loadModel: () => (model ??= loadStaticModel()) })
+  return new BucketHandle(store, counting!, { database, clock, random, loadModel: () => (model ??= loadStaticModel()) })
 }
 
 export { WindlassError, isWindlassError, type ErrorKind } from './base/errors.ts'

@@ -111,7 +111,7 @@ function expectedBy(spec: SettingSpec, value: string): string | null {
     case 'boolean':
       return parseBoolean(value) === null ? 'true or false' : null
     case 'integer':
-      return /^\d+$/.test(value) && Number(value) >= (spec.minimum ?? 0) ? null : `a whole number from ${spec.minimum ?? 0}${spec.unit ? ` (${spec.unit})` : ''}`
+      return isWithin(value, spec) ? null : `a whole number from ${spec.minimum ?? 0}${spec.maximum === undefined ? '' : ` to ${spec.maximum}`}${spec.unit ? ` (${spec.unit})` : ''}`
     case 'bytes':
       return parseBytes(value) === null ? 'a size like 512MiB, 2GiB or 1000000' : null
     case 'choice':
@@ -121,6 +121,10 @@ function expectedBy(spec: SettingSpec, value: string): string | null {
     default:
       return null
   }
+}
+
+function isWithin(value: string, { minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: SettingSpec): boolean {
+  return /^\d+$/.test(value) && Number(value) >= minimum && Number(value) <= maximum
 }
 
 function parseBoolean(value: string): boolean | null {

@@ -23,6 +23,29 @@ export function storeSettings(configuration: Configuration): StoreSettings {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
+/** What the engine needs of the settings, by the names of its own settings. */
+export function engineSettings(configuration: Configuration): { memoryBudgetBytes: number; refreshIntervalMs: number } {
+  return { memoryBudgetBytes: configuration.number('memory-budget')!, refreshIntervalMs: configuration.number('refresh-interval')! * 1000 }
+}
+
+const dimensionsOfModels = new Map([['static-384', 384]])
+
+/**
+ * Whether the configured model is one that is here, and of the configured dimension.
+ * @throws {WindlassError} `unsupported` for a model that is not built in, `invalid` for a dimension that is not the model's.
+ */
+export function checkModel(configuration: Configuration): void {
+  const wanted = configuration.text('embedding-model')!
+  const expected = dimensionsOfModels.get(wanted)
+  if (expected === undefined) {
+    throw new WindlassError('unsupported', `${configuration.origin('embedding-model')}: model ${JSON.stringify(wanted)} is not available: use ${[...dimensionsOfModels.keys()].join(', ')}`, { path: 'embedding-model' })
+  }
+  const dimension = configuration.number('dimension')
+  if (dimension !== undefined && dimension !== expected) {
+    throw new WindlassError('invalid', `${configuration.origin('dimension')} is ${dimension}, model ${wanted} has ${expected}: unset it, or choose a model that has it`, { path: 'dimension' })
+  }
+}
+
 function readEnvFile(path: string): Record<string, string> {
   try {
     return parse(readFileSync(path))

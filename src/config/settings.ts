@@ -8,6 +8,7 @@ export interface SettingSpec {
   readonly unit?: string
   readonly choices?: readonly string[]
   readonly minimum?: number
+  readonly maximum?: number
   readonly default?: string
   /** Never printed. */
   readonly secret?: boolean
@@ -27,7 +28,7 @@ export const settingSpecs = [
   { name: 'secret-access-key', variables: ['AWS_SECRET_ACCESS_KEY', 'TIGRIS_SECRET_ACCESS_KEY'], type: 'text', secret: true, section: 'bucket', description: 'Secret of the access key' },
   { name: 'session-token', variables: ['AWS_SESSION_TOKEN'], type: 'text', secret: true, section: 'bucket', description: 'Session token of temporary credentials' },
   { name: 'path-style', variables: ['WINDLASS_S3_PATH_STYLE'], type: 'boolean', section: 'bucket', description: 'Bucket in the path instead of the host; default: whenever an endpoint is set' },
-  { name: 'refresh-interval', variables: ['S3_SYNC_INTERVAL'], type: 'integer', unit: 'seconds', minimum: 0, default: '60', section: 'search', description: 'How old an eventual read may be; at most 900. Writes are durable, and strong reads fresh, whatever it is' },
+  { name: 'refresh-interval', variables: ['S3_SYNC_INTERVAL'], type: 'integer', unit: 'seconds', minimum: 0, maximum: 900, default: '60', section: 'search', description: 'How old an eventual read may be; at most 900. Writes are durable, and strong reads fresh, whatever it is' },
   { name: 'collection', variables: ['WINDLASS_COLLECTION'], type: 'text', default: 'docs', section: 'search', description: 'Collection that `index` and `search` use' },
   { name: 'embedding-model', variables: ['EMBEDDING_MODEL'], type: 'text', default: 'static-384', section: 'search', description: 'What embeds files and questions; `static-384` is built in' },
   { name: 'dimension', variables: ['VECTOR_DIMENSION'], type: 'integer', minimum: 1, section: 'search', description: "Must equal the model's dimension, if set" },

@@ -71,13 +71,14 @@ export class BucketHandle implements Bucket {
     )
     for (const collection of await database.openCollections()) {
       const { maintenanceError } = collection.core
-      checks.push(
-        await check(`collection ${collection.name}`, async () => {
+      checks.push({
+        collection: collection.name,
+        ...(await check(`collection ${collection.name}`, async () => {
           const { unflushedCommits, logSequence } = await collection.stats()
           if (maintenanceError !== null) throw new Error(`last maintenance failed: ${maintenanceError}`)
           return `log ${logSequence}, ${unflushedCommits} commits unflushed`
-        }),
-      )
+        })),
+      })
     }
     return { ok: checks.every(({ ok }) => ok), bucket: this.url, checks }
   }

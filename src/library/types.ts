@@ -65,6 +65,8 @@ export interface Passage {
   readonly byteStart?: number
   readonly byteEnd?: number
   readonly text: string
+  /** Words of the question in `text`: [start, end) in UTF-16 units, in order. */
+  readonly highlights: readonly { readonly start: number; readonly end: number }[]
   readonly score: number
   readonly distance?: number
   readonly textScore?: number
@@ -104,6 +106,8 @@ export interface CollectionSummary {
 
 export interface HealthCheck {
   readonly name: string
+  /** The collection it is about, if one. */
+  readonly collection?: string
   readonly ok: boolean
   readonly detail: string
 }

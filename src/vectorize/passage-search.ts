@@ -4,6 +4,8 @@ import { parseFilter } from '../engine/query/filter.ts'
 import type { Fusion, Match, ReadOptions } from '../engine/types.ts'
 import { limits } from '../base/limits.ts'
 import type { Metadata } from '../format/record.ts'
+import { analyzerIdOf, createAnalyzerById } from '../text/analyzer.ts'
+import { highlight, type TextRange } from '../text/highlight.ts'
 import type { DocumentIndex } from './document-index.ts'
 import { callersOwn, passageOf } from './document-rows.ts'
 
@@ -27,6 +29,8 @@ export interface FoundPassage {
   readonly byteStart?: number
   readonly byteEnd?: number
   readonly text: string
+  /** Words of the question in `text`: [start, end) in UTF-16 units. */
+  readonly highlights: readonly TextRange[]
   readonly score: number
   readonly distance?: number
   readonly textScore?: number
@@ -42,12 +46,15 @@ export async function searchPassages(
   options: PassageSearchOptions = {},
 ): Promise<FoundPassage[]> {
   const k = options.k ?? 10
-  const { embeddingModel, dimension } = await collection.schema()
+  const { embeddingModel, dimension, textFields } = await collection.schema()
   // Vectors that another model made would be compared with ours to no end; then words decide alone.
   const comparable = embeddingModel === model.name && dimension === model.dimension
   const mode = options.mode ?? (comparable ? 'hybrid' : 'text')
   const vector = mode === 'text' ? undefined : (await model.embed([question], { kind: 'query', ...(options.signal && { signal: options.signal }) }))[0]
   const filter = options.filter === undefined ? undefined : parseFilter(options.filter)
+  const analyzer = createAnalyzerById(textFields.find(({ field }) => field === 'document')?.analyzer ?? analyzerIdOf('english'))
+  const terms = analyzer.terms(question)
+  const marker = (text: string) => highlight(text, terms, analyzer).ranges
   for (let depth = k; ; depth = Math.min(depth * 4, limits.queryResultsMax)) {
     const { matches } = await collection.query({
       k: depth,
@@ -60,7 +67,7 @@ export async function searchPassages(
       ...(options.signal && { signal: options.signal }),
     })
     const current = await withoutOldGenerations(matches, documents)
-    if (current.length >= k || matches.length < depth || depth === limits.queryResultsMax) return current.slice(0, k).map(toPassage)
+    if (current.length >= k || matches.length < depth || depth === limits.queryResultsMax) return current.slice(0, k).map((match) => toPassage(match, marker))
   }
 }
 
@@ -72,8 +79,9 @@ async function withoutOldGenerations(matches: readonly Match[], documents: Docum
   return matches.filter(({ metadata }) => metadata?.generation === undefined || generations.get(String(metadata.source)) === metadata.generation)
 }
 
-function toPassage({ key, score, distance, textScore, metadata = {}, document }: Match): FoundPassage {
+function toPassage({ key, score, distance, textScore, metadata = {}, document }: Match, mark: (text: string) => readonly TextRange[]): FoundPassage {
   const headingPath = Array.isArray(metadata.heading) ? metadata.heading.map(String) : []
+  const text = passageOf(document ?? '', headingPath)
   const number = (name: string) => (typeof metadata[name] === 'number' ? { [name]: metadata[name] } : {})
   return {
     key,
@@ -85,7 +93,8 @@ function toPassage({ key, score, distance, textScore, metadata = {}, document }:
     ...number('lineEnd'),
     ...number('byteStart'),
     ...number('byteEnd'),
-    text: passageOf(document ?? '', headingPath),
+    text,
+    highlights: mark(text),
     score,
     ...(distance !== undefined && { distance }),
     ...(textScore !== undefined && { textScore }),

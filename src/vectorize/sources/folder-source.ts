@@ -3,10 +3,10 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WindlassError } from '../../base/errors.ts'
 import type { SourceDocument } from '../document-index.ts'
+import { isPlainlyNotText } from './skipped-files.ts'
 
 // Never text that somebody wrote to be found.
 const skippedFolders = new Set(['.git', 'node_modules', '.windlass', '.hg', '.svn', '__pycache__', '.venv'])
-const skippedFiles = /\.(png|jpe?g|gif|webp|ico|bmp|svg|woff2?|ttf|otf|eot|mp[34]|wav|ogg|avi|mov|zip|gz|tgz|xz|bz2|7z|tar|jar|exe|dll|so|dylib|wasm|bin|map|class|o|a|pyc|sqlite|db|f16|lock)$/i
 
 /**
  * The files at `path`: itself, or everything below it but hidden folders, `node_modules` and files that are plainly not text.
@@ -26,7 +26,7 @@ async function* walk(folder: string): AsyncIterable<SourceDocument> {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
       if (!skippedFolders.has(entry.name) && !entry.name.startsWith('.')) yield* walk(path)
-    } else if (entry.isFile() && !skippedFiles.test(entry.name) && !entry.name.startsWith('.')) {
+    } else if (entry.isFile() && !isPlainlyNotText(entry.name) && !entry.name.startsWith('.')) {
       yield fileDocument(path, (await stat(path)).size)
     }
   }

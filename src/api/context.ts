@@ -1,0 +1,25 @@
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import type { Bucket } from '../library/types.ts'
+import type { KeySource } from './access.ts'
+import type { BodyBudget } from './request-body.ts'
+import type { Scratch } from './upload.ts'
+
+/** What every door is given. */
+export interface ApiContext {
+  readonly bucket: Bucket
+  readonly keys: KeySource
+  readonly scratch: Scratch
+  readonly bodies: BodyBudget
+  readonly allowedHosts: readonly string[]
+  readonly corsOrigins: readonly string[]
+  readonly uploadBytesMax: number
+  readonly clock: Clock
+  readonly random: Random
+  /** Runs at most a few file conversions at once. */
+  indexing<Value>(task: () => Promise<Value>): Promise<Value>
+  /** False while the server drains. */
+  isReady(): boolean
+  metrics(): Promise<{ text: string; contentType: string }>
+  readonly version: string
+}

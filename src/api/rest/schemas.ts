@@ -1,0 +1,220 @@
+import { z } from 'zod'
+import { limits } from '../../base/limits.ts'
+import { errorPolicies } from '../../base/errors.ts'
+
+/** Schemas that have a name in the OpenAPI document. */
+export const namedSchemas = z.registry<{ id: string }>()
+
+function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
+  namedSchemas.add(schema, { id })
+  return schema
+}
+
+const json = z.record(z.string(), z.unknown())
+const filter = json.describe('Filter on metadata: {"key": value}, $eq $ne $gt $gte $lt $lte $in $nin $exists $startsWith, $and $or $not')
+const vector = z.union([z.array(z.number()), z.string()]).describe(`float32 values, or base64 of them in little-endian order; up to ${limits.dimensionMax}`)
+const limit = z.coerce.number().int().min(1).max(limits.listPageMax)
+const consistency = z.enum(['strong', 'eventual']).describe('strong (default): sees every write acknowledged before, by any process')
+const includes = z.array(z.enum(['vector', 'metadata', 'document']))
+const includeText = z.string().describe('Comma-separated: vector, metadata, document')
+const filterText = z.string().describe('Filter as JSON')
+const after = z.string().describe('From the page before: its `next`')
+
+export const errorSchema = named(
+  'Error',
+  z.strictObject({
+    error: z.strictObject({
+      kind: z.enum([...Object.keys(errorPolicies), 'internal', 'not-allowed']).describe('What the caller can do about it'),
+      message: z.string(),
+      path: z.string().optional().describe('Which field, parameter or header is at fault'),
+      requestId: z.string(),
+    }),
+  }),
+)
+
+export const collectionParams = z.object({ collection: z.string() })
+export const documentParams = z.object({ collection: z.string(), source: z.string().describe('Path or URL of the file; slashes may be escaped') })
+export const recordParams = z.object({ collection: z.string(), key: z.string() })
+
+export const collectionInput = named(
+  'CollectionInput',
+  z.strictObject({
+    name: z.string(),
+    dimension: z.number().int().min(1).max(limits.dimensionMax).optional().describe('Absent: that of the first record put'),
+    metric: z.enum(['cosine', 'dot', 'euclidean']).optional(),
+    language: z.string().optional().describe('Language of full-text search; default english'),
+  }),
+)
+export const collectionSummary = named('CollectionSummary', z.strictObject({ name: z.string(), id: z.string() }))
+export const collectionInfo = named(
+  'Collection',
+  z.strictObject({
+    name: z.string(),
+    id: z.string(),
+    dimension: z.number().int().nullable(),
+    metric: z.enum(['cosine', 'dot', 'euclidean']),
+    embeddingModel: z.string().nullable(),
+    recordCount: z.number().int(),
+    documentCount: z.number().int(),
+    segmentCount: z.number().int(),
+    sizeBytes: z.number().int(),
+    logSequence: z.number().int(),
+    unflushedCommits: z.number().int(),
+    unflushedBytes: z.number().int(),
+  }),
+)
+export const collectionListQuery = z.strictObject({ prefix: z.string().optional(), after: after.optional(), limit: limit.optional() })
+export const collectionList = named('CollectionList', z.strictObject({ collections: z.array(collectionSummary), next: z.string().optional() }))
+
+const recordInput = named(
+  'RecordInput',
+  z.strictObject({ key: z.string(), vector: vector.nullish(), metadata: json.optional(), document: z.string().nullish() }),
+)
+export const record = named(
+  'Record',
+  z.strictObject({
+    key: z.string(),
+    version: z.string().describe('Changes with every write of the record'),
+    vector: z.array(z.number()).nullish(),
+    metadata: json.optional(),
+    document: z.string().nullish(),
+  }),
+)
+export const recordsInput = named('RecordsInput', z.strictObject({ records: z.array(recordInput).min(1).max(limits.batchOperationsMax) }))
+export const writeResult = named(
+  'WriteResult',
+  z.strictObject({ seq: z.number().int(), putCount: z.number().int(), deletedCount: z.number().int(), skippedCount: z.number().int() }),
+)
+const keys = z.array(z.string()).min(1).max(limits.queryResultsMax)
+export const recordsGet = named('RecordsGet', z.strictObject({ keys, include: includes.optional(), consistency: consistency.optional() }))
+export const recordsGot = named('RecordsGot', z.strictObject({ records: z.array(record.nullable()).describe('In the order asked; null where the key is absent') }))
+export const recordsDelete = named('RecordsDelete', z.strictObject({ keys: keys.optional(), filter: filter.optional() }).refine((body) => (body.keys === undefined) !== (body.filter === undefined), 'expected either keys or filter'))
+export const recordQuery = z.strictObject({ include: includeText.optional(), consistency: consistency.optional() })
+export const recordListQuery = z.strictObject({
+  limit: limit.optional(),
+  after: after.optional(),
+  filter: filterText.optional(),
+  include: includeText.optional(),
+  consistency: consistency.optional(),
+})
+export const recordList = named('RecordList', z.strictObject({ records: z.array(record), next: z.string().optional() }))
+
+const fusion = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('convex'), vectorWeight: z.number().min(0).max(1).optional() }),
+  z.strictObject({ method: z.literal('reciprocal-rank'), k: z.number().positive().optional() }),
+])
+const k = z.number().int().min(1).max(limits.queryResultsMax)
+export const queryInput = named(
+  'Query',
+  z.strictObject({
+    vector: vector.optional(),
+    text: z.string().optional().describe('BM25; with a vector: hybrid'),
+    k: k.optional(),
+    filter: filter.optional(),
+    fusion: fusion.optional(),
+    include: includes.optional(),
+    consistency: consistency.optional(),
+  }),
+)
+const match = named(
+  'Match',
+  record.extend({ score: z.number().describe('Higher is better'), distance: z.number().optional(), textScore: z.number().optional() }),
+)
+export const queryResult = named(
+  'QueryResult',
+  z.strictObject({ matches: z.array(match), stats: z.strictObject({ rowsScored: z.number().int(), rowsMatching: z.number().int() }) }),
+)
+export const countQuery = z.strictObject({ filter: filterText.optional(), consistency: consistency.optional() })
+export const countResult = named('Count', z.strictObject({ count: z.number().int() }))
+
+export const documentInfo = named(
+  'Document',
+  z.strictObject({
+    source: z.string(),
+    title: z.string().optional(),
+    format: z.string(),
+    sizeBytes: z.number().int(),
+    sha256: z.string(),
+    chunkCount: z.number().int(),
+    state: z.enum(['indexed', 'failed']),
+    error: z.string().optional(),
+    indexedAt: z.string(),
+    metadata: json,
+  }),
+)
+export const documentListQuery = z.strictObject({
+  limit: limit.optional(),
+  after: after.optional(),
+  prefix: z.string().optional(),
+  filter: filterText.optional(),
+  consistency: consistency.optional(),
+})
+export const documentList = named('DocumentList', z.strictObject({ documents: z.array(documentInfo), next: z.string().optional() }))
+export const uploadQuery = z.strictObject({
+  source: z.string().optional().describe('Name of the document; needed for a raw body'),
+  metadata: z.string().optional().describe('JSON object, stored with every passage'),
+})
+export const putDocumentQuery = uploadQuery.omit({ source: true })
+export const uploadResult = named(
+  'UploadResult',
+  z.strictObject({
+    documents: z.array(
+      z.strictObject({
+        source: z.string(),
+        status: z.enum(['new', 'changed', 'unchanged', 'failed']),
+        chunkCount: z.number().int(),
+        sizeBytes: z.number().int(),
+        error: z.string().optional(),
+      }),
+    ),
+  }),
+)
+
+const mode = z.enum(['hybrid', 'vector', 'text']).describe('hybrid (default): by meaning and by words')
+export const searchInput = named(
+  'Search',
+  z.strictObject({
+    query: z.string().min(1),
+    k: k.optional(),
+    filter: filter.optional(),
+    mode: mode.optional(),
+    fusion: fusion.optional(),
+    consistency: consistency.optional(),
+  }),
+)
+export const searchQuery = z.strictObject({
+  q: z.string().min(1),
+  k: z.coerce.number().pipe(k).optional(),
+  filter: filterText.optional(),
+  mode: mode.optional(),
+  consistency: consistency.optional(),
+})
+const passage = named(
+  'Passage',
+  z.strictObject({
+    key: z.string(),
+    source: z.string(),
+    title: z.string().optional(),
+    headingPath: z.array(z.string()),
+    page: z.number().int().optional(),
+    lineStart: z.number().int().optional(),
+    lineEnd: z.number().int().optional(),
+    byteStart: z.number().int().optional(),
+    byteEnd: z.number().int().optional(),
+    text: z.string(),
+    highlights: z.array(z.strictObject({ start: z.number().int(), end: z.number().int() })).describe('Words of the question in `text`, in UTF-16 units'),
+    score: z.number(),
+    distance: z.number().optional(),
+    textScore: z.number().optional(),
+    metadata: json,
+  }),
+)
+export const searchResult = named('SearchResult', z.strictObject({ passages: z.array(passage) }))
+
+const healthCheck = z.strictObject({ name: z.string(), collection: z.string().optional(), ok: z.boolean(), detail: z.string() })
+export const health = named('Health', z.strictObject({ ok: z.boolean(), bucket: z.string(), checks: z.array(healthCheck) }))
+export const ready = named('Ready', z.strictObject({ ready: z.boolean() }))
+export const verification = named(
+  'Verification',
+  z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int(), problems: z.array(z.strictObject({ object: z.string(), message: z.string() })) }),
+)

@@ -1,0 +1,59 @@
+import { errorPolicies, isWindlassError, messageOf } from '../base/errors.ts'
+import { checkModel, engineSettings, loadConfiguration, storeSettings } from '../config/load.ts'
+import type { Configuration } from '../config/configuration.ts'
+import { settingSpecs, type SettingName } from '../config/settings.ts'
+import { open } from '../index.ts'
+import type { Bucket } from '../library/types.ts'
+
+/** Options of a command as commander gives them; those named like a setting are that setting. */
+export type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+/** What a command is given. */
+export interface Session {
+  readonly bucket: Bucket
+  readonly configuration: Configuration
+}
+
+/** The settings, of which the flags are the first source. Contradictions are told on standard error. */
+export function configure(flags: Flags): Configuration {
+  const given = settingSpecs.flatMap(({ name }): [SettingName, string][] => {
+    const value = flags[name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
+    return typeof value === 'string' ? [[name, value]] : []
+  })
+  const configuration = loadConfiguration(Object.fromEntries(given))
+  for (const warning of configuration.warnings) process.stderr.write(`warning: ${warning}\n`)
+  return configuration
+}
+
+/** Opens the configured bucket for `task` and closes it again; an error becomes one line and the exit status of its kind. */
+export async function withBucket(flags: Flags, task: (session: Session) => Promise<void>): Promise<void> {
+  await reporting(flags, async () => {
+    const configuration = configure(flags)
+    checkModel(configuration)
+    const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration) })
+    try {
+      await task({ bucket, configuration })
+    } finally {
+      await bucket.close()
+    }
+  })
+}
+
+/** As `withBucket`, for what opens no bucket. `--verbose` shows where an error comes from. */
+export async function reporting(flags: Flags, task: () => Promise<void>): Promise<void> {
+  try {
+    await task()
+  } catch (error) {
+    process.stderr.write(`windlass: ${messageOf(error)}\n`)
+    if (flags.verbose || !isWindlassError(error)) writeCauses(error)
+    process.exitCode = isWindlassError(error) ? errorPolicies[error.kind].exitCode : 1
+  }
+}
+
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function writeCauses(error: unknown): void {
+  for (let each: unknown = error; each instanceof Error; each = each.cause) process.stderr.write(`${each.stack ?? each.message}\n`)
+}

@@ -1,0 +1,82 @@
+import { systemClock } from '../base/clock.ts'
+import { WindlassError } from '../base/errors.ts'
+import { systemRandom } from '../base/random.ts'
+import { checkModel, engineSettings, storeSettings } from '../config/load.ts'
+import type { Configuration } from '../config/configuration.ts'
+import { open } from '../index.ts'
+import type { ApiContext } from '../api/context.ts'
+import { BodyBudget } from '../api/request-body.ts'
+import { isLoopback } from '../api/request-guard.ts'
+import { KeyRing } from './key-ring.ts'
+import { createLog, type Log, type LogLevel } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { ScratchSpace } from './scratch.ts'
+import { Semaphore } from './semaphore.ts'
+import { createApp, listen } from './server.ts'
+
+/** A running server. */
+export interface RunningServer {
+  readonly url: string
+  readonly port: number
+  readonly log: Log
+  /** Finishes what is in work, flushes, removes scratch space. */
+  stop(): Promise<void>
+}
+
+// Parsing and embedding are work for the processor: more at once only takes more memory.
+const indexingMax = 2
+const indexingWaitingMax = 200
+const drainMs = 30_000
+
+/**
+ * Serves every door of the configured bucket on one port.
+ * @throws {WindlassError} `invalid` for a configuration that cannot be served, `unavailable` when the port is taken.
+ */
+export async function serve(configuration: Configuration, { version }: { version: string }): Promise<RunningServer> {
+  const clock = systemClock
+  const random = systemRandom
+  const host = configuration.text('host')!
+  const log = createLog({
+    level: configuration.text('log-level') as LogLevel,
+    format: configuration.text('log-format') as 'text' | 'json',
+    write: (line) => process.stderr.write(line),
+    clock,
+  })
+  const keys = new KeyRing(configuration.text('keys'), { clock, log })
+  if (keys.keys().length === 0 && !isLoopback(host)) {
+    throw new WindlassError('invalid', `listening on ${host} without keys would open the bucket to the network: set WINDLASS_KEYS, or listen on 127.0.0.1`, { path: 'host' })
+  }
+  const folder = configuration.text('scratch')
+  checkModel(configuration)
+  const scratch = new ScratchSpace({ ...(folder !== undefined && { folder }), budgetBytes: configuration.number('scratch-budget')! }, random)
+  await scratch.sweep()
+  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), clock, random })
+  const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes })
+  const indexing = new Semaphore(indexingMax, indexingWaitingMax)
+  let ready = true
+  const context: ApiContext = {
+    bucket,
+    keys,
+    scratch,
+    bodies: new BodyBudget(),
+    allowedHosts: configuration.items('allowed-hosts'),
+    corsOrigins: configuration.items('cors-origins'),
+    uploadBytesMax: configuration.number('upload-limit')!,
+    clock,
+    random,
+    indexing: (task) => indexing.run(task),
+    isReady: () => ready,
+    metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
+    version,
+  }
+  const app = createApp(context, { log, metrics })
+  const listening = await listen((request) => app.fetch(request), { host, port: configuration.number('port')!, context })
+  let stopping: Promise<void> | null = null
+  const stop = async () => {
+    ready = false
+    await listening.drain(drainMs)
+    await bucket.close()
+    await scratch.close()
+  }
+  return { url: listening.url, port: listening.port, log, stop: () => (stopping ??= stop()) }
+}
