@@ -100,7 +100,7 @@ export class ScratchSpace implements Scratch {
   }
 
   async newPath(): Promise<string> {
-    this.#made ??= mkdir(this.#folder, { recursive: true, mode: 0o700 }).then(
+    this.#made ??= makeFolder(this.#parent, this.#folder).then(
       () => undefined,
       (cause: unknown) => {
         this.#made = null
@@ -198,6 +198,17 @@ class Sink {
 
   #closed(): Promise<void> {
     return new Promise((resolve, reject) => this.#file!.end(() => (this.#failed ? reject(this.#scratch.failure(this.#failed)) : resolve())))
+  }
+}
+
+/** One level of the parent is made too. Not recursively: Node's recursive mkdir does not return where a parent can never exist. */
+async function makeFolder(parent: string, folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ENOENT') throw error
+    await mkdir(parent)
+    await mkdir(folder, { mode: 0o700 })
   }
 }
 
