@@ -134,7 +134,7 @@ describe('a file too large for one commit', () => {
     // Dies after some chunks were written, before the row of the document names them.
     const dying = new DocumentIndex(collection, {
       ...components,
-      model: { name: model.name, dimension: model.dimension, countTokens: (text) => model.countTokens(text), embed: diesAfter(38) } as never,
+      model: { name: model.name, dimension: model.dimension, countTokens: (text: string) => model.countTokens(text), embed: diesAfter(38) } as never,
     })
     await expect(dying.index(file('large.md', large(1)))).rejects.toThrow('killed')
     expect(await collection.count()).toBeGreaterThan(1000)

@@ -4,6 +4,9 @@ import type { Segment } from '../segment.ts'
 import type { Snapshot } from '../view.ts'
 import { defaultFilterRules, matchesFilter, type Filter, type FilterRules } from './filter.ts'
 
+/** Rows of one source are told from another's by a number: source × 2^32 + row. */
+export const sourceStride = 2 ** 32
+
 /** The rows of one source that a read may return: of the space, live, and matching the filter. */
 export type Candidates =
   | { readonly segment: Segment; readonly rows: Bitset }

@@ -1,20 +1,18 @@
 import { WindlassError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { Analyzer } from '../../text/analyzer.ts'
-import { bm25Scores } from '../../text/bm25.ts'
 import { searchExact } from '../../vector/exact-search.ts'
 import type { Fusion, Match, QueryOptions, QueryResult } from '../types.ts'
 import { checkDimension, checkVector } from '../validate.ts'
 import type { Snapshot } from '../view.ts'
-import { forEachInGroups, selectCandidates, type Candidates } from './candidates.ts'
+import { forEachInGroups, selectCandidates, sourceStride, type Candidates } from './candidates.ts'
 import { defaultFusion, fuseConvex, fuseReciprocalRank } from './fuse.ts'
+import { scoreText, type TextLeg, type TextScored } from './text-leg.ts'
 import { readRows, type RowRef } from './rows.ts'
 import { denseVectors, distancesOf, type VectorBlock } from './vectors.ts'
 
 /** How deep each leg of a hybrid query looks: the fused top k rarely comes from below (bench/retrieval). */
 const hybridDepthMin = 100
-/** Rows of one source are told from another's by a number: source × 2^32 + row. */
-const sourceStride = 2 ** 32
 
 interface Scored {
   readonly id: number
@@ -38,8 +36,8 @@ export async function search(snapshot: Snapshot, options: QueryOptions, analyzer
 
   const sources = await selectCandidates(snapshot, 'records', options.filter)
   const depth = vector && options.text !== undefined ? Math.max(k, hybridDepthMin) : k
-  const text = options.text === undefined ? null : await textLeg(snapshot, sources, options.text, options.field ?? 'document', analyzerFor)
-  const textTop = text ? topOf(text, depth) : []
+  const text = options.text === undefined ? null : await scoreText(snapshot, sources, options.text, options.field ?? 'document', analyzerFor)
+  const textTop = text?.top(depth) ?? []
   const vectorLeg = vector ? await scoreVectors(snapshot, sources, vector, depth, textTop) : null
 
   const ordered = order(options, k, textTop, text, vectorLeg)
@@ -56,31 +54,6 @@ export async function search(snapshot: Snapshot, options: QueryOptions, analyzer
   }
 }
 
-/** BM25 of every matching row that has a query term, by id. */
-async function textLeg(snapshot: Snapshot, sources: readonly Candidates[], text: string, field: string, analyzerFor: (id: string) => Analyzer): Promise<Map<number, number>> {
-  const spec = snapshot.schema.textFields.find((textField) => textField.field === field)
-  if (!spec) throw new WindlassError('invalid', `field ${JSON.stringify(field)} has no full-text index`, { path: 'field' })
-  const terms = analyzerFor(spec.analyzer).terms(text)
-  const indexed = await Promise.all(
-    sources.map(async (source, index) => {
-      const postings = 'memory' in source ? (snapshot.memtable.postings.get(field) ?? null) : await source.segment.postings(field)
-      return postings && { source: postings, live: source.rows, index }
-    }),
-  )
-  const present = indexed.filter((entry) => entry !== null)
-  const scores = new Map<number, number>()
-  bm25Scores(terms, present).forEach(({ rows, scores: values }, i) => {
-    const base = present[i]!.index * sourceStride
-    for (let j = 0; j < rows.length; j++) scores.set(base + rows[j]!, values[j]!)
-  })
-  return scores
-}
-
-function topOf(scores: ReadonlyMap<number, number>, depth: number): Scored[] {
-  const all = [...scores].map(([id, textScore]) => ({ id, textScore }))
-  return all.sort((a, b) => b.textScore - a.textScore || a.id - b.id).slice(0, depth)
-}
-
 interface VectorLeg {
   readonly nearest: readonly { readonly id: number; readonly distance: number }[]
   /** Distances of the text leg's rows, so that both legs score every candidate. */
@@ -88,7 +61,7 @@ interface VectorLeg {
   readonly rowsScored: number
 }
 
-async function scoreVectors(snapshot: Snapshot, sources: readonly Candidates[], query: Float32Array, depth: number, textTop: readonly Scored[]): Promise<VectorLeg> {
+async function scoreVectors(snapshot: Snapshot, sources: readonly Candidates[], query: Float32Array, depth: number, textTop: readonly TextScored[]): Promise<VectorLeg> {
   const { metric } = snapshot.schema
   const nearest: { id: number; distance: number }[] = []
   const distances = new Map<number, number>()
@@ -110,14 +83,16 @@ async function scoreVectors(snapshot: Snapshot, sources: readonly Candidates[], 
   return { nearest: nearest.slice(0, depth), distances, rowsScored }
 }
 
-function order(options: QueryOptions, k: number, textTop: readonly Scored[], text: ReadonlyMap<number, number> | null, vectorLeg: VectorLeg | null): (Scored & { score: number })[] {
-  if (!vectorLeg) return textTop.slice(0, k).map(({ id, textScore }) => ({ id, score: textScore!, textScore: textScore! }))
-  const withText = (id: number) => (text?.has(id) ? { textScore: text.get(id)! } : {})
+function order(options: QueryOptions, k: number, textTop: readonly TextScored[], text: TextLeg | null, vectorLeg: VectorLeg | null): (Scored & { score: number })[] {
+  if (!vectorLeg) return textTop.slice(0, k).map(({ id, textScore }) => ({ id, score: textScore, textScore }))
   if (!text) return vectorLeg.nearest.slice(0, k).map(({ id, distance }) => ({ id, distance, score: -distance }))
 
   const distanceOf = new Map(vectorLeg.distances)
   for (const { id, distance } of vectorLeg.nearest) distanceOf.set(id, distance)
-  const details = (id: number) => ({ id, ...(distanceOf.has(id) && { distance: distanceOf.get(id)! }), ...withText(id) })
+  const details = (id: number) => {
+    const textScore = text.scoreOf(id)
+    return { id, ...(distanceOf.has(id) && { distance: distanceOf.get(id)! }), ...(textScore !== undefined && { textScore }) }
+  }
   const fusion: Fusion = options.fusion ?? defaultFusion
   if (fusion.method === 'reciprocal-rank') {
     const lists = [vectorLeg.nearest.map(({ id }) => id), textTop.map(({ id }) => id)]

@@ -1,0 +1,77 @@
+import { WindlassError } from '../../base/errors.ts'
+import type { Analyzer } from '../../text/analyzer.ts'
+import { bm25Scores, type SourceScores } from '../../text/bm25.ts'
+import { TopK } from '../../vector/top-k.ts'
+import type { Snapshot } from '../view.ts'
+import { sourceStride, type Candidates } from './candidates.ts'
+
+/** A row by id (source × 2^32 + row), and its BM25. */
+export interface TextScored {
+  readonly id: number
+  readonly textScore: number
+}
+
+/** BM25 of the rows that have a word of the query. */
+export class TextLeg {
+  readonly #indexes: readonly number[]
+  readonly #scores: readonly SourceScores[]
+
+  /** @param indexes Place of each entry of `scores` among the sources. */
+  constructor(indexes: readonly number[], scores: readonly SourceScores[]) {
+    this.#indexes = indexes
+    this.#scores = scores
+  }
+
+  /** Rows that have a word of the query. */
+  get size(): number {
+    return this.#scores.reduce((sum, { rows }) => sum + rows.length, 0)
+  }
+
+  /** Best first; equal scores keep the lower id first. */
+  top(k: number): TextScored[] {
+    const best = new TopK(k)
+    this.#scores.forEach(({ rows, scores }, i) => {
+      const base = this.#indexes[i]! * sourceStride
+      for (let j = 0; j < rows.length; j++) if (-scores[j]! <= best.threshold) best.offer(base + rows[j]!, -scores[j]!)
+    })
+    return best.sorted().map(({ row, distance }) => ({ id: row, textScore: -distance }))
+  }
+
+  /** Undefined where the row has no word of the query. */
+  scoreOf(id: number): number | undefined {
+    const index = Math.floor(id / sourceStride)
+    const entry = this.#scores[this.#indexes.indexOf(index)]
+    if (!entry) return undefined
+    const position = lowerBound(entry.rows, id - index * sourceStride)
+    return entry.rows[position] === id - index * sourceStride ? entry.scores[position] : undefined
+  }
+}
+
+/** @throws {WindlassError} `invalid` for a field without a full-text index. */
+export async function scoreText(snapshot: Snapshot, sources: readonly Candidates[], text: string, field: string, analyzerFor: (id: string) => Analyzer): Promise<TextLeg> {
+  const spec = snapshot.schema.textFields.find((textField) => textField.field === field)
+  if (!spec) throw new WindlassError('invalid', `field ${JSON.stringify(field)} has no full-text index`, { path: 'field' })
+  const terms = analyzerFor(spec.analyzer).terms(text)
+  const indexed = await Promise.all(
+    sources.map(async (source, index) => {
+      const postings = 'memory' in source ? (snapshot.memtable.postings.get(field) ?? null) : await source.segment.postings(field)
+      return postings && { source: postings, live: source.rows, index }
+    }),
+  )
+  const present = indexed.filter((entry) => entry !== null)
+  return new TextLeg(
+    present.map(({ index }) => index),
+    bm25Scores(terms, present),
+  )
+}
+
+function lowerBound(sorted: Uint32Array, value: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]! < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
