@@ -19,8 +19,8 @@ export function start(args: readonly string[]): ChildProcess {
 }
 
 /** Runs `windlass` with `args` to its end. */
-export function run(args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' })
+export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8', env: { ...process.env, ...env } })
 }
 
 export function exited(child: ChildProcess): Promise<void> {

@@ -20,20 +20,20 @@ export async function indexFiles({ bucket, configuration }: Session, paths: read
   const progress = startProgress({ isTerminal: process.stderr.isTTY })
   let total = 0
   let isCounted = false
-  let failures = 0
+  let told = 0
   // The number of files is found beside the work, so that the first file need not wait for it.
   const counting = countAll(sources, (count) => (total = count)).then(() => (isCounted = true), () => undefined)
   const report = await indexSource(all(sources), collection, {
     ...(flags.prune && { prune: sources.map(({ root }) => root) }),
     onFile: (_, { new: added, changed, unchanged, failed, bytes }) => {
       const done = added + changed + unchanged + failed.length
-      if (failed.length > failures && !process.stderr.isTTY) process.stderr.write(`failed: ${failed[failures]!.source}: ${failed[failures]!.message}\n`)
-      failures = failed.length
+      // On a terminal the bar is in the way: there they are told at the end.
+      while (!process.stderr.isTTY && told < failed.length) tellFailure(failed[told++]!)
       progress.update(done, Math.max(total, done), bytes, isCounted)
     },
   }).finally(() => progress.stop())
   await counting
-  if (process.stderr.isTTY) for (const { source, message } of report.failed) process.stderr.write(`failed: ${source}: ${message}\n`)
+  for (const failure of report.failed.slice(told)) tellFailure(failure)
   const seconds = (systemClock.monotonic() - started) / 1000
   const { requests, bytesWritten } = bucket.requestCounts()
   const sent = Object.entries(requests).flatMap(([operation, total]) => {
@@ -46,6 +46,11 @@ export async function indexFiles({ bucket, configuration }: Session, paths: read
     print(`${countText(report.chunks, 'chunk')} of ${sizeText(report.bytes)} in ${seconds.toFixed(1)} s; ${sizeText(bytesWritten - before.bytesWritten)} written, requests: ${sent.join(', ') || 'none'}`)
   }
   if (report.failed.length > 0) process.exitCode = 1
+}
+
+function tellFailure({ source, message }: { source: string; message: string }): void {
+  // Most messages name the file themselves.
+  process.stderr.write(`failed: ${message.startsWith(source) ? '' : `${source}: `}${message}\n`)
 }
 
 interface Source {
