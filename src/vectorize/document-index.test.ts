@@ -79,14 +79,19 @@ describe('index', () => {
   })
 
   test('a file that can no longer be read is listed as failed, and its old chunks go on answering', async () => {
-    await documents.index(file('a.md', 'The lantern burns.'))
-    await expect(documents.index(file('a.md', '  '))).rejects.toMatchObject({ kind: 'invalid' })
-    expect(await documents.find('a.md')).toMatchObject({ state: 'failed', error: expect.stringContaining('no text') })
+    await documents.index(file('notes', 'The lantern burns.'))
+    await expect(documents.index(file('notes', 'a\u0000b'))).rejects.toMatchObject({ kind: 'invalid' })
+    expect(await documents.find('notes')).toMatchObject({ state: 'failed', error: expect.stringContaining('zero') })
     expect(await searchPassages(collection, documents, model, 'lantern', {})).toHaveLength(1)
     // Once it can be read again it is changed, also when its bytes are the old ones.
-    expect(await documents.index(file('a.md', 'The lantern burns.'))).toMatchObject({ chunkCount: 1 })
-    expect(await documents.find('a.md')).toMatchObject({ state: 'indexed', error: undefined })
+    expect(await documents.index(file('notes', 'The lantern burns.'))).toMatchObject({ chunkCount: 1 })
+    expect(await documents.find('notes')).toMatchObject({ state: 'indexed', error: undefined })
     expect(await chunkTexts()).toHaveLength(1)
+  })
+
+  test('an empty file is a document without chunks', async () => {
+    expect(await documents.index(file('__init__.py', ''))).toMatchObject({ status: 'new', chunkCount: 0 })
+    expect(await documents.find('__init__.py')).toMatchObject({ state: 'indexed', chunkCount: 0 })
   })
 
   test('an interrupted store leaves the old file as it was', async () => {

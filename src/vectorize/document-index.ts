@@ -39,6 +39,7 @@ const embedBatch = 64
 /** Rows of a document are kept back until this many bytes; a longer document becomes a generation. */
 const atomicBytesMax = limits.commitBytesMax / 2
 const conflictRetriesMax = 4
+const imageFormats = new Set(['pdf', 'docx'])
 
 interface Content {
   readonly sha256: string
@@ -144,7 +145,10 @@ export class DocumentIndex {
       if (texts.length >= embedBatch) await embed()
     }
     await embed()
-    if (rows.count === 0) throw new WindlassError('invalid', `${document.source} holds no text`, { path: document.source })
+    // An empty text file is what it is; pages without text are pictures of it.
+    if (rows.count === 0 && imageFormats.has(parsed.format)) {
+      throw new WindlassError('invalid', `${document.source} holds no text, only pictures perhaps: recognize their text first`, { path: document.source })
+    }
     await this.#flip(rows, document, content, parsed, old)
     return rows.count
   }

@@ -27,7 +27,7 @@ export interface IndexTarget {
 export async function indexSource(
   documents: AsyncIterable<SourceDocument>,
   target: IndexTarget,
-  { concurrency = 4, prune, onFile }: { concurrency?: number; prune?: readonly string[]; onFile?: (source: string, report: IndexReport) => void } = {},
+  { concurrency = 8, prune, onFile }: { concurrency?: number; prune?: readonly string[]; onFile?: (source: string, report: IndexReport) => void } = {},
 ): Promise<IndexReport> {
   const report: IndexReport = { new: 0, changed: 0, unchanged: 0, removed: 0, failed: [], chunks: 0, bytes: 0 }
   const seen = new Set<string>()

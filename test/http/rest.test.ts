@@ -234,7 +234,6 @@ describe('documents', () => {
     ['no name', '', 'text', 400, 'source'],
     ['metadata that is no object', '?source=a.md&metadata=[1]', 'text', 400, 'metadata'],
     ['metadata with a name of ours', '?source=a.md&metadata={"chunk":1}', 'text', 400, 'metadata.chunk'],
-    ['no text', '?source=a.md', '\n', 400, 'a.md'],
     ['bytes of no format', '?source=a.bin', new Uint8Array([0, 1, 2, 3, 0, 255, 254, 0]), 400, undefined],
   ])('a raw upload with %s is refused', async (_, query, body, status, at) => {
     const answer = await server.call('POST', `/v1/collections/several/documents${query}`, { body, headers: { 'content-type': 'application/octet-stream' } })
