@@ -79,13 +79,13 @@ describe('index', () => {
   })
 
   test('a file that can no longer be read is listed as failed, and its old chunks go on answering', async () => {
-    await documents.index(file('notes', 'The lantern burns.'))
-    await expect(documents.index(file('notes', 'a\u0000b'))).rejects.toMatchObject({ kind: 'invalid' })
-    expect(await documents.find('notes')).toMatchObject({ state: 'failed', error: expect.stringContaining('zero') })
+    await documents.index(file('notes.json', '{"text": "The lantern burns."}'))
+    await expect(documents.index(file('notes.json', '{"text": '))).rejects.toMatchObject({ kind: 'invalid' })
+    expect(await documents.find('notes.json')).toMatchObject({ state: 'failed', error: expect.stringContaining('JSON') })
     expect(await searchPassages(collection, documents, model, 'lantern', {})).toHaveLength(1)
     // Once it can be read again it is changed, also when its bytes are the old ones.
-    expect(await documents.index(file('notes', 'The lantern burns.'))).toMatchObject({ chunkCount: 1 })
-    expect(await documents.find('notes')).toMatchObject({ state: 'indexed', error: undefined })
+    expect(await documents.index(file('notes.json', '{"text": "The lantern burns."}'))).toMatchObject({ chunkCount: 1 })
+    expect(await documents.find('notes.json')).toMatchObject({ state: 'indexed', error: undefined })
     expect(await chunkTexts()).toHaveLength(1)
   })
 
