@@ -1,4 +1,4 @@
-// npm test: installs what is missing, checks types, then runs every test that needs neither servers nor keys.
+// npm test: installs what is missing, checks types and habits, then runs every test that needs neither servers nor keys.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,4 +10,5 @@ const run = (command, args) => {
 }
 if (!existsSync(join(root, 'node_modules/vitest'))) run('npm', ['install', '--no-audit', '--no-fund'])
 run('npx', ['tsc', '-p', 'tsconfig.json'])
+run('npx', ['eslint', '.'])
 run('npx', ['vitest', 'run', ...process.argv.slice(2)])

@@ -114,7 +114,7 @@ function normalize(text: string): string {
 }
 
 function dropControls(text: string): string {
-  // eslint-disable-next-line no-control-regex -- the characters BERT's tokenizer removes, within ASCII
+   
   return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) ? text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, '') : text
 }
 

@@ -151,7 +151,7 @@ export class S3Store implements ObjectStore {
     if (second.done) return this.put(key, first.value ?? new Uint8Array(0), { contentType, ...(signal && { signal }) })
     const all = async function* () {
       yield first.value!
-      yield second.value!
+      yield second.value
       yield* parts
     }
     return uploadParts(this.#connection, all(), { key, contentType, signal })
@@ -162,7 +162,7 @@ export class S3Store implements ObjectStore {
     const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner')
     const target = { Bucket: this.#bucket, Key: key }
     const command = method === 'GET' ? new GetObjectCommand(target) : new PutObjectCommand({ ...target, ...(contentType && { ContentType: contentType }) })
-    return getSignedUrl(this.#connection.client, command as GetObjectCommand, { expiresIn: expiresInSeconds })
+    return getSignedUrl(this.#connection.client, command, { expiresIn: expiresInSeconds })
   }
 
   /**

@@ -55,8 +55,8 @@ function testReads(promise: Declare): void {
     const part = async (range: { start: number; end: number } | { suffix: number }) => {
       const answer = await store.get('key', { range })
       assert.equal(answer.kind, 'found')
-      assert.equal((answer as StoredObject).size, 5)
-      return [...(answer as StoredObject).bytes]
+      assert.equal((answer).size, 5)
+      return [...(answer).bytes]
     }
     assert.deepEqual(await part({ start: 1, end: 3 }), [1, 2])
     assert.deepEqual(await part({ start: 3, end: 100 }), [3, 4])
@@ -321,7 +321,7 @@ async function found(
 ): Promise<StoredObject> {
   const answer = await store.get(key, options)
   assert.equal(answer.kind, 'found', `${key} is ${answer.kind}`)
-  return answer as StoredObject
+  return answer
 }
 
 async function keys(store: ObjectStore, prefix: string, startAfter?: string): Promise<string[]> {

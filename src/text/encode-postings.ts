@@ -66,7 +66,7 @@ function forEachTerm(parts: readonly PostingsPart[], visit: (term: string, holde
 
 function advance(iterator: Iterator<string>): string | null {
   const { value, done } = iterator.next()
-  return done ? null : (value as string)
+  return done ? null : (value)
 }
 
 /** The rows that go somewhere, where they go. */

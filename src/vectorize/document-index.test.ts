@@ -108,7 +108,7 @@ describe('index', () => {
   })
 })
 
-// eslint-disable-next-line require-yield
+ 
 async function* failingStream(): AsyncIterable<Uint8Array> {
   throw new Error('the cable was cut')
 }

@@ -24,7 +24,7 @@ const block = fc.record({
 const blocks = fc.array(block, { maxLength: 12 }).map((all) => {
   const path: string[] = []
   return all.map(({ kind, text, level }, i): Block => {
-    if (kind !== 'heading') return { kind: kind as Block['kind'], text, headingPath: [...path] }
+    if (kind !== 'heading') return { kind: kind, text, headingPath: [...path] }
     path.splice(Math.min(level - 1, path.length), Infinity, `Ʊ${i}`)
     return { kind: 'heading', text: `Ʊ${i}`, level, headingPath: [...path] }
   })

@@ -69,7 +69,7 @@ export function bodyHeight(pages: readonly (readonly TextItem[])[]): number {
     const height = Math.round(item.height * 2) / 2
     if (item.str.trim() !== '') chars.set(height, (chars.get(height) ?? 0) + item.str.length)
   }
-  return [...chars].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0])[0]!
+  return [...chars].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0])[0]
 }
 
 function joinLines(items: readonly TextItem[]): TextLine[] {
