@@ -97,8 +97,7 @@ export class CollectionCore {
 
   /** A snapshot as fresh as asked. @throws {WindlassError} `not-found` when the collection has been dropped. */
   async read({ consistency = 'strong' }: ReadOptions = {}): Promise<Snapshot> {
-    if (!this.#view) await this.open()
-    else if (consistency === 'strong' || this.viewAgeMs() > this.context.settings.refreshIntervalMs) await this.refresh()
+    if (!this.#view || consistency === 'strong' || this.viewAgeMs() > this.context.settings.refreshIntervalMs) await this.refresh()
     const view = this.#view!
     this.assertLive(view)
     return view.snapshot()
@@ -114,15 +113,29 @@ export class CollectionCore {
     return this.#verified ? ageMs(this.#verified, this.context.clock, storeDate) : Infinity
   }
 
+  /** When manifest and log were last seen together: the age of what is decided now. */
+  get verified(): Moment | null {
+    return this.#verified
+  }
+
   assertLive(view: View): void {
     if (!view.ended) return
     throw new WindlassError('not-found', `collection ${JSON.stringify(view.name)} (${this.id}) was dropped`, { key: this.prefix })
   }
 
-  /** Applies a commit that this process wrote, unless a reader already did. Call it in the lane. */
+  /**
+   * Applies a commit that this process wrote, unless a reader already did. Call it in the lane.
+   * The commit stands whatever happens here: if its rows cannot be placed now, the next read starts from the store.
+   */
   async applyOwn(commit: ReadCommit): Promise<void> {
     const view = this.#view!
-    if (commit.record.seq > view.seq) await view.apply(commit)
+    if (commit.record.seq <= view.seq) return
+    try {
+      await view.apply(commit)
+    } catch (error) {
+      this.maintenanceError = messageOf(error)
+      this.#verified = null
+    }
   }
 
   /** Takes over a manifest that replaced the view's. Answers do not change by it. Call it in the lane. */
@@ -142,12 +155,17 @@ export class CollectionCore {
 
   async #probeStore(): Promise<void> {
     if (!this.#view) {
-      await this.open()
-      return
+      // Who only waited for another's opening may have missed what was acknowledged since that one looked (A2).
+      let isFresh = false
+      await this.lane.run(async () => {
+        isFresh = this.#view === null
+        await this.openInLane()
+      })
+      if (isFresh) return
     }
     const { store, clock, settings } = this.context
     for (let attempt = 1; attempt <= 3; attempt++) {
-      const view = this.#view
+      const view: View = this.#view!
       const started = momentNow(clock)
       const [answer, commits] = await Promise.all([
         loadManifestIfChanged(store, this.prefix, view.loaded.etag),

@@ -33,16 +33,21 @@ export class Database {
   /** @throws {WindlassError} `conflict` when the name is taken. */
   async create(name: string, schema: CollectionSchema): Promise<EngineCollection> {
     const id = await this.catalog.create(name, schema)
+    // Somebody here may have found it first: one collection has one writer in a process (docs/protocol.md, B3).
+    for (let known = this.#open.get(name); known; known = this.#open.get(name)) {
+      const collection = await known.catch(() => null)
+      if (collection?.id === id) return collection
+      if (this.#open.get(name) === known) this.#open.delete(name)
+    }
     return this.#keep(name, Promise.resolve(this.#collection(name, id)))
   }
 
   /** @throws {WindlassError} `not-found`. */
   async collection(name: string): Promise<EngineCollection> {
-    const known = this.#open.get(name)
-    if (known) {
+    for (let known = this.#open.get(name); known; known = this.#open.get(name)) {
       const collection = await known
       if (!(await collection.isEnded())) return collection
-      this.#open.delete(name)
+      if (this.#open.get(name) === known) this.#open.delete(name)
     }
     return this.#keep(name, this.#find(name))
   }
@@ -89,12 +94,14 @@ export class Database {
 
   async #find(name: string): Promise<EngineCollection> {
     const id = await this.catalog.find(name)
-    if (id === null) {
-      throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(name)}: create it first`, { path: 'collection' })
+    if (id !== null) {
+      const collection = this.#collection(name, id)
+      const { ended } = await collection.core.open()
+      if (ended?.kind !== 'dropped') return collection
+      // Whoever dropped it did not get to the name: who meets that finishes it (docs/protocol.md, E3).
+      await this.catalog.drop(name, id)
     }
-    const collection = this.#collection(name, id)
-    await collection.core.open()
-    return collection
+    throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(name)}: create it first`, { path: 'collection' })
   }
 
   #collection(name: string, id: string): EngineCollection {

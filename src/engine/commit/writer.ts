@@ -3,9 +3,11 @@ import { limits } from '../../base/limits.ts'
 import { newNonce } from '../../base/random.ts'
 import { decodeLogRecord, encodeLogRecord, logKey, type LogEvent, type LogRecord } from '../../format/log-record.ts'
 import type { CollectionCore } from '../core.ts'
+import { Lane } from '../lane.ts'
 import type { Batch, WriteResult } from '../types.ts'
 import { checkBatch } from '../validate.ts'
 import { loadManifest } from './manifest-object.ts'
+import { ageMs, type Moment } from './moment.ts'
 import { Resolver, type ResolvedBatch } from './resolve.ts'
 
 interface QueuedBatch {
@@ -15,9 +17,15 @@ interface QueuedBatch {
   reject(error: unknown): void
 }
 
-interface Commit {
+/** A commit as it is put, and put again: the same bytes to the same number. */
+interface Attempt {
   readonly record: LogRecord
   readonly bytes: Uint8Array
+  /** When the view that it was resolved on was verified: a later look at the store does not make it younger. */
+  readonly basis: Moment | null
+}
+
+interface Commit extends Attempt {
   readonly done: readonly { queued: QueuedBatch; result: ResolvedBatch }[]
   readonly failed: readonly { queued: QueuedBatch; error: unknown }[]
 }
@@ -34,10 +42,12 @@ export class Writer {
   readonly #core: CollectionCore
   /** Called before a commit when the unflushed log has outgrown its bound. */
   readonly #relieve: () => Promise<void>
+  /** Who puts, puts alone (B3). */
+  readonly #turns = new Lane()
   #queue: QueuedBatch[] = []
   #running: Promise<void> | null = null
   /** A commit whose outcome is unknown: nothing else is put until its number is seen taken (B2). */
-  #unsettled: { record: LogRecord; bytes: Uint8Array } | null = null
+  #unsettled: Attempt | null = null
 
   constructor(core: CollectionCore, relieve: () => Promise<void>) {
     this.#core = core
@@ -61,14 +71,17 @@ export class Writer {
   /** Ends the log: nothing is ever put after `event`. */
   async end(event: LogEvent): Promise<void> {
     await this.drain()
-    for (;;) {
-      await this.#settle()
-      await this.#core.refresh()
-      const view = await this.#core.open()
-      if (view.ended) return
-      const record = this.#newRecord(view.seq + 1, [], event)
-      if (await this.#put(record, encodeLogRecord(record))) return
-    }
+    await this.#turns.run(async () => {
+      for (;;) {
+        await this.#settle()
+        await this.#core.refresh()
+        const view = await this.#core.open()
+        if (view.ended) return
+        const basis = this.#core.verified
+        const record = this.#newRecord(view.seq + 1, [], event)
+        if (await this.#put({ record, bytes: encodeLogRecord(record), basis })) return
+      }
+    })
   }
 
   #start(): void {
@@ -85,7 +98,7 @@ export class Writer {
     while (this.#queue.length > 0) {
       const group = this.#takeGroup()
       try {
-        await this.#commitGroup(group)
+        await this.#turns.run(() => this.#commitGroup(group))
       } catch (error) {
         for (const queued of group) queued.reject(error)
       }
@@ -124,7 +137,7 @@ export class Writer {
         fresh = true
         continue
       }
-      if (await this.#put(commit.record, commit.bytes)) return settleAll(commit, commit.record.seq)
+      if (await this.#put(commit)) return settleAll(commit, commit.record.seq)
       await core.refresh()
       fresh = true
     }
@@ -135,6 +148,7 @@ export class Writer {
     const core = this.#core
     return core.lane.run(async () => {
       const view = await this.#currentView()
+      const basis = core.verified
       const seq = view.seq + 1
       const resolver = new Resolver(view.snapshot(), seq)
       const done: Commit['done'][number][] = []
@@ -149,7 +163,7 @@ export class Writer {
       const batches = done.filter(({ result }) => result.effects.length > 0).map(({ result }) => ({ effects: result.effects }))
       const event = resolver.schema === view.schema ? null : ({ kind: 'schema', schema: resolver.schema } as const)
       const record = this.#newRecord(seq, batches, event)
-      return { record, bytes: encodeLogRecord(record), done, failed }
+      return { record, bytes: encodeLogRecord(record), basis, done, failed }
     })
   }
 
@@ -168,70 +182,101 @@ export class Writer {
    * Puts one commit. @returns whether it stands; false when another commit has the number.
    * @throws {WindlassError} `outcome-unknown` when neither could be learnt.
    */
-  async #put(record: LogRecord, bytes: Uint8Array): Promise<boolean> {
+  async #put(attempt: Attempt): Promise<boolean> {
     const { store, clock, settings, random } = this.#core.context
+    const { record, bytes } = attempt
     const key = this.#core.prefix + logKey(record.seq)
-    this.#unsettled = { record, bytes }
-    for (let attempt = 1; ; attempt++) {
+    this.#unsettled = attempt
+    for (let tries = 1; ; tries++) {
       try {
         const { date } = await store.put(key, bytes, { condition: { ifAbsent: true } })
-        return await this.#acknowledge(record, bytes, date)
+        await this.#acknowledge(attempt, date)
+        return true
       } catch (error) {
-        if (isWindlassError(error, 'conflict')) return this.#lookWhoWon(record, bytes, key)
-        if (!isWindlassError(error, 'unavailable', 'outcome-unknown')) {
+        if (isWindlassError(error, 'conflict')) {
+          const isOurs = await this.#lookWhoWon(attempt, key)
+          if (isOurs !== null) return isOurs
+        } else if (this.#unsettled === null) throw error
+        else if (!isWindlassError(error, 'unavailable', 'outcome-unknown')) {
           this.#unsettled = null
           throw error
         }
-        if (attempt >= ambiguousRetriesMax || this.#core.viewAgeMs() > settings.graceMs / 4) throw unknownOutcome(store.url, key, error)
+        if (tries >= ambiguousRetriesMax || this.#ageOf(attempt) > settings.graceMs / 4) throw unknownOutcome(store.url, key, error)
         // Only the same bytes may go to this number again; if the first try arrived, this one answers `conflict`.
-        const hintMs = error.details.retryAfterMs ?? 0
-        await clock.sleep(Math.max(hintMs, random.next() * Math.min(5000, 50 * 2 ** attempt)))
+        const hintMs = isWindlassError(error) ? (error.details.retryAfterMs ?? 0) : 0
+        await clock.sleep(Math.max(hintMs, random.next() * Math.min(5000, 50 * 2 ** tries)))
       }
     }
   }
 
-  /** A lost condition may be our own success whose answer went astray, also on the first try: the nonce tells (B2). */
-  async #lookWhoWon(record: LogRecord, bytes: Uint8Array, key: string): Promise<boolean> {
-    const { store } = this.#core.context
+  /**
+   * A lost condition may be our own success whose answer went astray, also on the first try: the nonce tells (B2).
+   * @returns null when nobody has the number: an earlier try of ours may still arrive, so nothing else may go there.
+   */
+  async #lookWhoWon(attempt: Attempt, key: string): Promise<boolean | null> {
+    const { store, settings } = this.#core.context
+    const { record } = attempt
     const answer = await store.get(key, { fresh: true }).catch((error: unknown) => {
       throw unknownOutcome(store.url, key, error)
     })
-    if (answer.kind !== 'found') {
-      // Taken, and swept since: the view is behind the manifest.
+    if (answer.kind === 'found') {
+      const winner = decodeLogRecord(answer.bytes, key, record.seq)
+      if (winner.nonce === record.nonce) {
+        await this.#acknowledge(attempt, answer.date)
+        return true
+      }
       this.#unsettled = null
-      await this.#core.reload()
       return false
     }
-    const winner = decodeLogRecord(answer.bytes, key, record.seq)
-    if (winner.nonce === record.nonce) return this.#acknowledge(record, bytes, answer.date)
+    const { manifest } = await loadManifest(store, this.#core.prefix).catch((error: unknown) => {
+      throw unknownOutcome(store.url, key, error)
+    })
+    if (manifest.floor < record.seq) return null
+    // Taken, and swept since. What was sent less than half a grace period ago cannot be what was swept.
     this.#unsettled = null
+    await this.#core.reload()
+    if (this.#ageOf(attempt, answer.date) > settings.graceMs / 2) throw afterLongPause(record, key)
     return false
   }
 
   /** The object stands. Is its place still above the floor, or did it fall on a swept number? */
-  async #acknowledge(record: LogRecord, bytes: Uint8Array, storeDate: number | undefined): Promise<boolean> {
+  async #acknowledge(attempt: Attempt, storeDate: number | undefined): Promise<void> {
     const core = this.#core
     const { settings, store } = core.context
-    this.#unsettled = null
+    const { record, bytes } = attempt
+    const key = core.prefix + logKey(record.seq)
     // A store that does not tell its time gets the check after every put (docs/protocol.md, "Fences").
-    if (storeDate === undefined || core.viewAgeMs(storeDate) > settings.graceMs / 2) {
-      const { manifest } = await loadManifest(store, core.prefix)
+    if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {
+      const { manifest } = await loadManifest(store, core.prefix).catch((error: unknown) => {
+        throw unknownOutcome(store.url, key, error)
+      })
       if (manifest.floor >= record.seq) {
+        this.#unsettled = null
         await core.reload()
-        throw new WindlassError('outcome-unknown', `log ${record.seq} of ${core.id} was written after a long pause, and may lie below what was swept: read before you repeat the write`, { key: core.prefix + logKey(record.seq) })
+        throw afterLongPause(record, key)
       }
     }
+    this.#unsettled = null
     // Decoded, not taken from the caller: what is in memory is what is in the bucket, and nobody else holds it.
-    const written = decodeLogRecord(bytes, core.prefix + logKey(record.seq), record.seq)
+    const written = decodeLogRecord(bytes, key, record.seq)
     await core.lane.run(() => core.applyOwn({ record: written, sizeBytes: bytes.length }))
-    return true
+  }
+
+  /** Age of the view that a commit was resolved on, by every clock there is. */
+  #ageOf({ basis }: Attempt, storeDate?: number): number {
+    return basis ? ageMs(basis, this.#core.context.clock, storeDate) : Infinity
   }
 
   /** Learns the outcome of the commit that was left open, by putting the same bytes to the same number again. */
   async #settle(): Promise<void> {
     const open = this.#unsettled
     if (!open) return
-    await this.#put(open.record, open.bytes)
+    try {
+      await this.#put(open)
+    } catch (error) {
+      // Its own client was told long ago. What counts here is that its number is taken now, or was swept.
+      if (this.#unsettled) throw error
+    }
     await this.#core.refresh()
   }
 }
@@ -242,6 +287,10 @@ function settleAll(commit: Commit, seq: number): void {
     queued.resolve({ seq, putCount, deletedCount, skippedCount })
   }
   for (const { queued, error } of commit.failed) queued.reject(error)
+}
+
+function afterLongPause({ seq, collectionId }: LogRecord, key: string): WindlassError {
+  return new WindlassError('outcome-unknown', `log ${seq} of ${collectionId} was written after a long pause, and may lie below what was swept: read before you repeat the write`, { key })
 }
 
 function unknownOutcome(url: string, key: string, cause: unknown): WindlassError {

@@ -1,0 +1,129 @@
+import type { Batch } from '../../src/engine/types.ts'
+import type { LogBatch, LogRecord } from '../../src/format/log-record.ts'
+import type { Metadata } from '../../src/format/record.ts'
+import { printMetadata } from './client.ts'
+
+/** A row of the plain model. */
+export interface ModelRow {
+  readonly key: string
+  /** Where it was last written, and first inserted: `seq.ordinal`. */
+  readonly changed: string
+  readonly born: string
+  readonly bornOrder: readonly [number, number]
+  readonly metadata: Metadata
+  readonly hasVector: boolean
+}
+
+export type ModelState = ReadonlyMap<string, ModelRow>
+
+/** What a batch must have done to a state. */
+export interface Expected {
+  /** key -> contents afterwards, without stamps; keys that it did not touch are absent, deleted ones null. */
+  readonly changes: ReadonlyMap<string, { readonly contents: string; readonly born: string | null } | null>
+  readonly putCount: number
+  readonly deletedCount: number
+  readonly skippedCount: number
+}
+
+/** The content after each commit, and before each batch of it, computed on plain maps. */
+export class Model {
+  /** `states[n]`: after commit n. */
+  readonly states: ModelState[] = [new Map()]
+  /** `between[n][i]`: before batch i of commit n + 1. */
+  readonly between: ModelState[][] = []
+  readonly #printed: (string | undefined)[] = []
+
+  constructor(log: readonly LogRecord[]) {
+    for (const record of log) {
+      const steps: ModelState[] = []
+      let state = this.states.at(-1)!
+      let ordinal = 0
+      for (const batch of record.batches) {
+        steps.push(state)
+        state = applyEffects(state, batch, record.seq, ordinal)
+        ordinal += batch.effects.length
+      }
+      this.between.push(steps)
+      this.states.push(state)
+    }
+  }
+
+  /** All rows after commit `position`, in the order they were inserted, as a list of them prints. */
+  list(position: number): string {
+    return (this.#printed[position] ??= inOrder(this.states[position]!).map(printModelRow).join('\n'))
+  }
+}
+
+export function inOrder(state: ModelState): ModelRow[] {
+  return [...state.values()].sort((a, b) => a.bornOrder[0] - b.bornOrder[0] || a.bornOrder[1] - b.bornOrder[1])
+}
+
+export function printModelRow({ key, changed, metadata }: ModelRow): string {
+  return `${key}@${changed}=${printMetadata(metadata)}`
+}
+
+function applyEffects(state: ModelState, batch: LogBatch, seq: number, firstOrdinal: number): ModelState {
+  const next = new Map(state)
+  batch.effects.forEach((effect, i) => {
+    const { key } = effect
+    if (effect.kind === 'delete') next.delete(key)
+    else {
+      const { born, metadata, vector } = effect
+      next.set(key, { key, changed: `${seq}.${firstOrdinal + i}`, born: `${born.seq}.${born.ordinal}`, bornOrder: [born.seq, born.ordinal], metadata, hasVector: vector !== null })
+    }
+  })
+  return next
+}
+
+/** What `batch` must do in `state`; null when a condition does not hold. Written anew, on purpose: it shares nothing with the engine's resolver. */
+export function expect(state: ModelState, batch: Batch): Expected | null {
+  for (const { key, version } of batch.conditions ?? []) if ((state.get(key)?.changed ?? null) !== version) return null
+  const rows = new Map<string, { metadata: Metadata; born: string | null }>()
+  for (const { key, metadata, born } of state.values()) rows.set(key, { metadata, born })
+  const touched = new Set<string>()
+  const counts = { putCount: 0, deletedCount: 0, skippedCount: 0 }
+  const put = (key: string, metadata: Metadata) => {
+    rows.set(key, { metadata, born: rows.get(key)?.born ?? null })
+    touched.add(key)
+    counts.putCount++
+  }
+  const remove = (key: string) => {
+    if (!rows.delete(key)) return
+    touched.add(key)
+    counts.deletedCount++
+  }
+  for (const operation of batch.operations) {
+    if (operation.op === 'put') {
+      if (operation.ifAbsent && rows.has(operation.row.key)) counts.skippedCount++
+      else put(operation.row.key, operation.row.metadata ?? {})
+    } else if (operation.op === 'patch') {
+      const row = rows.get(operation.key)
+      if (row) put(operation.key, { ...row.metadata, ...operation.metadata })
+      else counts.skippedCount++
+    } else if (operation.op === 'delete') remove(operation.key)
+    else if (operation.filter.op === 'eq') {
+      const { key: field, value } = operation.filter
+      for (const [key, { metadata }] of [...rows]) if (metadata[field] === value) remove(key)
+    }
+  }
+  const changes = new Map([...touched].map((key) => {
+    const row = rows.get(key)
+    return [key, row ? { contents: printMetadata(row.metadata), born: row.born } : null]
+  }))
+  return { changes, ...counts }
+}
+
+/** Whether going from `before` to `after` is what `expected` says, and nothing else. */
+export function isExpected(before: ModelState, after: ModelState, { changes }: Expected): boolean {
+  for (const key of new Set([...before.keys(), ...after.keys(), ...changes.keys()])) {
+    const row = after.get(key)
+    if (!changes.has(key)) {
+      if (row !== before.get(key)) return false
+      continue
+    }
+    const change = changes.get(key)!
+    if ((change === null) !== (row === undefined)) return false
+    if (change && row && (printMetadata(row.metadata) !== change.contents || row.born !== (change.born ?? row.changed))) return false
+  }
+  return true
+}

@@ -1,0 +1,122 @@
+import { messageOf } from '../../src/base/errors.ts'
+import { deletesKey } from '../../src/format/deletes.ts'
+import { decodeLogRecord, type LogRecord } from '../../src/format/log-record.ts'
+import { decodeManifest, type Manifest } from '../../src/format/manifest.ts'
+import { segmentKey } from '../../src/format/segment.ts'
+import type { Bucket, BucketEvent } from './bucket.ts'
+
+/** One collection as nobody in the world can know it: every commit, every manifest, in their true order. */
+export interface TrueCollection {
+  readonly id: string
+  /** The commits of the log: number n at n - 1. */
+  readonly log: LogRecord[]
+  /** Every manifest there ever was, oldest first. */
+  readonly manifests: Manifest[]
+  /** Commits that fell on numbers below the floor: nobody may think they stand. */
+  readonly breaches: LogRecord[]
+  /** Objects that were named once and are not any more: since when. */
+  readonly retiredAt: Map<string, number>
+}
+
+/** Sees every effect in the bucket at its moment, and says at once when one breaks a rule of the protocol. */
+export class Observer {
+  readonly collections = new Map<string, TrueCollection>()
+  readonly problems: string[] = []
+  readonly #bucket: Bucket
+  readonly #nonces = new Set<string>()
+  readonly #count: (name: string) => void
+
+  constructor(bucket: Bucket, count: (name: string) => void) {
+    this.#bucket = bucket
+    this.#count = count
+    bucket.observe = (event) => this.#observe(event)
+  }
+
+  logLength(id: string): number {
+    return this.collections.get(id)?.log.length ?? 0
+  }
+
+  #observe(event: BucketEvent): void {
+    const match = /^data\/([^/]+)\/(.+)$/.exec(event.key)
+    if (!match) return this.#observeElsewhere(event)
+    const [, id, key] = match as unknown as [string, string, string]
+    const collection = this.#collection(id)
+    try {
+      if (event.kind === 'delete') this.#observeDelete(collection, key, event)
+      else if (key === 'manifest') this.#observeManifest(collection, decodeManifest(event.bytes!, event.key), event)
+      else if (key.startsWith('log/')) this.#observeCommit(collection, decodeLogRecord(event.bytes!, event.key), event)
+    } catch (error) {
+      this.#report(event, messageOf(error))
+    }
+  }
+
+  #observeElsewhere(event: BucketEvent): void {
+    if (event.kind === 'delete' && event.key.startsWith('catalog/')) this.#report(event, 'a name is deleted, not emptied (H1)')
+  }
+
+  #observeCommit(collection: TrueCollection, record: LogRecord, event: BucketEvent): void {
+    const { log, breaches } = collection
+    const floor = collection.manifests.at(-1)?.floor ?? 0
+    if (record.seq <= floor) {
+      this.#count('commit below the floor')
+      breaches.push(record)
+      return
+    }
+    if (record.seq <= log.length) return this.#report(event, `commit ${record.seq} is overwritten`)
+    if (record.seq !== log.length + 1) return this.#report(event, `commit ${record.seq} stands above a gap: ${log.length} is the last (B3)`)
+    const end = log.at(-1)?.event?.kind
+    if (end === 'dropped' || end === 'moved') this.#report(event, `commit ${record.seq} follows the end of the log (E3)`)
+    if (this.#nonces.has(record.nonce)) this.#report(event, `commit ${record.seq} has the nonce of another commit (B2)`)
+    this.#nonces.add(record.nonce)
+    log.push(record)
+  }
+
+  #observeManifest(collection: TrueCollection, manifest: Manifest, event: BucketEvent): void {
+    const { manifests, log, retiredAt } = collection
+    const before = manifests.at(-1)
+    if (before) {
+      if (manifest.version !== before.version + 1) this.#report(event, `manifest ${manifest.version} replaces ${before.version}`)
+      if (manifest.floor < before.floor) this.#report(event, `floor goes from ${before.floor} back to ${manifest.floor}`)
+    }
+    if (this.#nonces.has(manifest.nonce)) this.#report(event, `manifest ${manifest.version} has a nonce that was used before (D1)`)
+    this.#nonces.add(manifest.nonce)
+    if (manifest.floor > log.length) this.#report(event, `floor ${manifest.floor} lies above the last commit ${log.length}`)
+    const named = objectsNamedBy(manifest)
+    for (const key of named) {
+      retiredAt.delete(key)
+      if (!this.#bucket.objects.has(`data/${collection.id}/${key}`)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
+    }
+    if (before) {
+      for (const key of objectsNamedBy(before)) if (!named.has(key)) retiredAt.set(key, event.at)
+      for (let seq = before.floor + 1; seq <= manifest.floor; seq++) retiredAt.set(logName(seq), event.at)
+    }
+    manifests.push(manifest)
+  }
+
+  #observeDelete(collection: TrueCollection, key: string, event: BucketEvent): void {
+    const manifest = collection.manifests.at(-1)
+    if (!manifest) return
+    if (key === 'manifest' && manifest.state === 'live') this.#report(event, 'the manifest of a live collection is deleted')
+    if (objectsNamedBy(manifest).has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
+    if (key.startsWith('log/') && Number(key.slice(4)) > manifest.floor) this.#report(event, `commit ${Number(key.slice(4))} is deleted above the floor ${manifest.floor}`)
+  }
+
+  #collection(id: string): TrueCollection {
+    let collection = this.collections.get(id)
+    if (!collection) this.collections.set(id, (collection = { id, log: [], manifests: [], breaches: [], retiredAt: new Map() }))
+    return collection
+  }
+
+  #report(event: BucketEvent, problem: string): void {
+    this.problems.push(`${event.by}, ${event.kind} of ${event.key}: ${problem}`)
+  }
+}
+
+/** Segments and bitmaps, as keys below the collection's prefix. */
+export function objectsNamedBy(manifest: Manifest): Set<string> {
+  return new Set(manifest.segments.flatMap(({ id, deletes }) => [segmentKey(id), ...(deletes ? [deletesKey(deletes.id)] : [])]))
+}
+
+function logName(seq: number): string {
+  return `log/${String(seq).padStart(20, '0')}`
+}
