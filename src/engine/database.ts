@@ -71,7 +71,6 @@ export class Database {
     const collection = await this.collection(name)
     await collection.drop()
     await this.catalog.drop(name, collection.id)
-    this.#open.delete(name)
   }
 
   /** Collections that this process has open. */
