@@ -114,7 +114,6 @@ function normalize(text: string): string {
 }
 
 function dropControls(text: string): string {
-   
   return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) ? text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, '') : text
 }
 

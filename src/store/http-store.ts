@@ -73,7 +73,7 @@ export class HttpStore implements ObjectStore {
     return Promise.reject(this.#readOnly('put', key))
   }
 
-   
+
   async *list(prefix: string): AsyncIterable<ListedObject> {
     throw this.#readOnly('list', prefix)
   }

@@ -17,7 +17,6 @@ function problemOf(key: string): string | null {
   if (size > keyBytesMax) return `has ${size} bytes, at most ${keyBytesMax}`
   if (/(^|\/)\.{0,2}(\/|$)/.test(key)) return 'has an empty, . or .. part'
   // S3 lists in XML, which cannot carry these: control characters, non-characters, halves of surrogate pairs.
-   
   if (/[\u0000-\u001F\u007F\uFFFE\uFFFF\uD800-\uDFFF]/u.test(key)) return 'has a character that XML cannot carry'
   return null
 }

@@ -108,7 +108,7 @@ describe('index', () => {
   })
 })
 
- 
+
 async function* failingStream(): AsyncIterable<Uint8Array> {
   throw new Error('the cable was cut')
 }

@@ -1,6 +1,9 @@
 // The REST door over real HTTP: what it does, and that every answer is the one its OpenAPI document promises.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { operationsTable } from '../../src/api/rest/operations-table.ts'
 import { restRoutes } from '../../src/api/rest/rest-api.ts'
 import { startTestServer, visited, type TestServer } from './testing.ts'
 
@@ -29,6 +32,14 @@ describe('service', () => {
     const ids = Object.values(json.paths as Record<string, Record<string, { operationId: string }>>).flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
     expect(ids.sort()).toEqual(restRoutes.map(({ operationId }) => operationId).sort())
     expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  test('the documentation has the table of operations', () => {
+    const page = join(import.meta.dirname, '../../docs/rest.md')
+    const table = `<!-- operations -->\n\n${operationsTable(restRoutes)}`
+    const text = readFileSync(page, 'utf8')
+    if (process.env.UPDATE_FILES) writeFileSync(page, text.slice(0, text.indexOf('<!-- operations -->')) + table)
+    expect(readFileSync(page, 'utf8')).toContain(table)
   })
 
   test('every reference in the OpenAPI document leads somewhere', async () => {
