@@ -35,7 +35,7 @@ export async function indexSource(
   const worker = async () => {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       const { value: document } = next
-      seen.add(document.source)
+      if (prune) seen.add(document.source)
       await indexOne(document, target, report)
       onFile?.(document.source, report)
     }
