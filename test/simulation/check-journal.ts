@@ -72,13 +72,14 @@ function markOf(batch: Batch): number | null {
 /** @returns the lowest place that the outcome proves to have existed, or what is wrong. */
 function checkEntry(entry: Entry, low: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
   const { request, outcome, existingAtEnd } = entry
-  if (!outcome) return low
+  // Who was told nothing about the content proves nothing about it.
+  if (!outcome || outcome.kind === 'done') return 0
   const high = Math.max(low, existingAtEnd)
   if (outcome.kind === 'failed') return checkFailure(entry, low, high, collection, model, placeOf)
   if (request.kind === 'write' && outcome.kind === 'wrote') return checkWrite(request.batch, outcome.result, low, high, model, placeOf)
   const shows = (position: number): boolean => {
     if (outcome.kind === 'counted') return model.states[position]!.size === outcome.count
-    if (outcome.kind !== 'rows') return true
+    if (outcome.kind !== 'rows') return false
     if (request.kind === 'list') return model.list(position) === outcome.rows.join('\n')
     const state = model.states[position]!
     if (request.kind === 'get') return request.keys.every((key, i) => (state.has(key) ? printModelRow(state.get(key)!) : null) === outcome.rows[i])
@@ -122,19 +123,19 @@ function checkWrite(
 
 function checkFailure(entry: Entry, low: number, high: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
   const { request, outcome } = entry
-  if (outcome?.kind !== 'failed') return low
+  if (outcome?.kind !== 'failed') return 0
   const { error, message } = outcome
   if ('mustWork' in request && request.mustWork) return `failed on a quiet network: ${error}: ${message}`
   if (error === 'corrupt' || error === 'bug' || error === 'invalid' || error === 'unsupported' || error === 'cancelled') return `${error}: ${message}`
-  if (request.kind !== 'write') return error === 'outcome-unknown' && request.kind !== 'create' && request.kind !== 'drop' && request.kind !== 'flush' ? `outcome-unknown of a read: ${message}` : low
-  if (error === 'outcome-unknown') return low
+  if (request.kind !== 'write') return error === 'outcome-unknown' && request.kind !== 'create' && request.kind !== 'drop' && request.kind !== 'flush' ? `outcome-unknown of a read: ${message}` : 0
+  if (error === 'outcome-unknown') return 0
   const mark = markOf(request.batch)
   const place = mark === null ? undefined : placeOf.get(mark)
   if (place) return `failed with ${error}, and stands in commit ${place[0] + 1}: ${message}`
-  if (error !== 'conflict') return low
+  if (error !== 'conflict') return 0
   if (!request.batch.conditions) return `conflict without a condition: ${message}`
   return statesIn(model, low, high).some((state) => expect(state, request.batch) === null)
-    ? low
+    ? 0
     : `was refused, and its condition held at every place between ${low} and ${high}: ${message}`
 }
 

@@ -234,7 +234,6 @@ export class Writer {
     if (manifest.floor < record.seq) return null
     // Taken, and swept since. What was sent less than half a grace period ago cannot be what was swept.
     this.#unsettled = null
-    await this.#core.reload()
     if (this.#ageOf(attempt, answer.date) > settings.graceMs / 2) throw afterLongPause(record, key)
     return false
   }
@@ -252,7 +251,6 @@ export class Writer {
       })
       if (manifest.floor >= record.seq) {
         this.#unsettled = null
-        await core.reload()
         throw afterLongPause(record, key)
       }
     }
