@@ -7,9 +7,9 @@ prepare()
 process.chdir(root)
 const marker = '.windlass/catalog/docs'
 if (!existsSync(marker)) {
-  console.log('Indexing a sample once: our documentation and sources, and the READMEs of the packages that npm installed …')
+  console.log('Indexing a sample once: our documentation, and the documentation of the packages that npm installed …')
   const readmes = readdirSync('node_modules', { recursive: true }).filter((path) => path.endsWith('.md')).map((path) => `node_modules/${path}`)
-  const { status } = spawnSync(process.execPath, [main, 'index', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs', 'src', ...readmes, '--bucket', 'file:./.windlass', '--collection', 'docs'], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [main, 'index', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs', ...readmes, '--bucket', 'file:./.windlass', '--collection', 'docs'], { stdio: 'inherit' })
   if (status !== 0 && !existsSync(marker)) process.exit(status ?? 1)
 }
 const server = spawn(process.execPath, [main, 'serve', '--bucket', 'file:./.windlass', ...process.argv.slice(2)], { stdio: ['ignore', 'pipe', 'inherit'] })
