@@ -28,6 +28,17 @@ export interface EngineSettings {
   readonly unflushedCommitsMax: number
   /** Decoded segments kept in memory. */
   readonly memoryBudgetBytes: number
+  /** Least time between two manifest puts of a process: stores refuse to overwrite one key more than once a second. */
+  readonly manifestIntervalMs: number
+  /** Merge when this many segments are of one size. */
+  readonly mergeFanIn: number
+  /** What a merge makes is at most this large. */
+  readonly segmentBytesMax: number
+  readonly segmentRowsMax: number
+  /** How long who maintains a collection may be silent before another process takes over. */
+  readonly leaseMs: number
+  /** How far back a collection can be opened: replaced objects are kept this long, at least the grace period. */
+  readonly historyMs: number
 }
 
 export const defaultEngineSettings: EngineSettings = {
@@ -39,6 +50,12 @@ export const defaultEngineSettings: EngineSettings = {
   unflushedBytesMax: 64 * 1024 * 1024,
   unflushedCommitsMax: 1000,
   memoryBudgetBytes: 256 * 1024 * 1024,
+  manifestIntervalMs: 2000,
+  mergeFanIn: 4,
+  segmentBytesMax: 256 * 1024 * 1024,
+  segmentRowsMax: 500_000,
+  leaseMs: 60_000,
+  historyMs: 24 * 3_600_000,
 }
 
 /** What every collection of a bucket shares. */
@@ -64,6 +81,7 @@ export class CollectionCore {
   #opening: Promise<View> | null = null
   #verified: Moment | null = null
   #foundForeign = false
+  #manifestPutAt = -Infinity
   /** The last failure of work that no caller waited for. */
   maintenanceError: string | null = null
 
@@ -106,6 +124,17 @@ export class CollectionCore {
   /** Sees everything that was acknowledged, by any process, before this call. */
   refresh(): Promise<void> {
     return this.#probe.join()
+  }
+
+  /** Waits until this process may put a manifest again. Call it before reading the manifest that will be replaced. */
+  async paceManifest(): Promise<void> {
+    const { clock, settings } = this.context
+    const restMs = this.#manifestPutAt + settings.manifestIntervalMs - clock.monotonic()
+    if (restMs > 0) await clock.sleep(restMs)
+  }
+
+  noteManifestPut(): void {
+    this.#manifestPutAt = this.context.clock.monotonic()
   }
 
   /** How long ago, at most, manifest and log were last seen together. */
@@ -154,39 +183,49 @@ export class CollectionCore {
   }
 
   async #probeStore(): Promise<void> {
-    if (!this.#view) {
-      // Who only waited for another's opening may have missed what was acknowledged since that one looked (A2).
-      let isFresh = false
-      await this.lane.run(async () => {
-        isFresh = this.#view === null
-        await this.openInLane()
-      })
-      if (isFresh) return
-    }
     const { store, clock, settings } = this.context
     for (let attempt = 1; attempt <= 3; attempt++) {
-      const view: View = this.#view!
       const started = momentNow(clock)
-      const [answer, commits] = await Promise.all([
-        loadManifestIfChanged(store, this.prefix, view.loaded.etag),
-        readLogAfter(store, this.prefix, view.seq, this.#foundForeign ? 4 : 1),
-      ])
-      // The two answers prove nothing together when a sweep fits between them (docs/protocol.md, A1).
-      if (ageMs(started, clock) > settings.graceMs / 4) continue
-      this.#foundForeign = commits.length > 0
-      const date = answer.kind === 'changed' ? answer.loaded.date : answer.date
-      await this.lane.run(async () => {
-        const changed = answer.kind === 'changed' ? answer.loaded : null
-        if (changed && changed.manifest.floor > this.#view!.seq) await this.#replaceView(changed)
-        else for (const commit of commits) if (commit.record.seq === this.#view!.seq + 1) await this.#view!.apply(commit)
-        const seen = atStore(started, date)
-        if (!this.#verified || seen.monotonic >= this.#verified.monotonic) this.#verified = seen
-      })
-      // A manifest whose floor we had passed changes no content: this read need not wait for it (A4).
-      if (answer.kind === 'changed') void this.#adoptLater(answer.loaded)
-      return
+      const isProven = this.#view ? await this.#probeFrom(this.#view, started) : await this.#openNow()
+      // Two answers prove nothing together when a sweep fits between them (docs/protocol.md, A1).
+      if (isProven && ageMs(started, clock) <= settings.graceMs / 4) return
     }
     throw new WindlassError('unavailable', `${store.url}: reading the manifest and the log of ${this.id} took longer than ${settings.graceMs / 4} ms, three times`, { retryAfterMs: 1000 })
+  }
+
+  /** @returns false where this call only waited for another's opening: that one may have looked before this one began (A2). */
+  async #openNow(): Promise<boolean> {
+    return this.lane.run(async () => {
+      const isFirst = this.#view === null
+      await this.openInLane()
+      return isFirst
+    })
+  }
+
+  /** Asks for a newer manifest and for the log after `view`, side by side. @returns whether the view is now known to hold all that was there. */
+  async #probeFrom(view: View, started: Moment): Promise<boolean> {
+    const { store, clock, settings } = this.context
+    // The view moves on while the answers travel; what they prove is about this number.
+    const base = view.seq
+    const [answer, commits] = await Promise.all([
+      loadManifestIfChanged(store, this.prefix, view.loaded.etag),
+      readLogAfter(store, this.prefix, base, this.#foundForeign ? 4 : 1),
+    ])
+    if (ageMs(started, clock) > settings.graceMs / 4) return false
+    this.#foundForeign = commits.length > 0
+    const changed = answer.kind === 'changed' ? answer.loaded : null
+    const isProven = await this.lane.run(async () => {
+      if (changed && changed.manifest.floor > this.#view!.seq) await this.#replaceView(changed)
+      // The numbers we asked for may be swept, and who moved the view on meanwhile may have looked before us.
+      else if (changed && changed.manifest.floor > base) return false
+      else for (const commit of commits) if (commit.record.seq === this.#view!.seq + 1) await this.#view!.apply(commit)
+      const seen = atStore(started, answer.kind === 'changed' ? answer.loaded.date : answer.date)
+      if (!this.#verified || seen.monotonic >= this.#verified.monotonic) this.#verified = seen
+      return true
+    })
+    // A manifest whose floor we had passed changes no content: this read need not wait for it (A4).
+    if (changed) void this.#adoptLater(changed)
+    return isProven
   }
 
   async #adoptLater(loaded: LoadedManifest): Promise<void> {
