@@ -140,7 +140,8 @@ export class DocumentIndex {
     const chunks = chunkDocument(parsed.blocks, { ...this.#chunking, countTokens: (text) => this.#model.countTokens(text), ...(signal && { signal }) })
     for await (const chunk of chunks) {
       const hash = hashText(chunk.text).slice(0, chunkHashLength)
-      rows.hashes.push(hash)
+      // With a generation the row of the document names no hashes: a gigabyte has a million of them.
+      if (rows.generation === undefined) rows.hashes.push(hash)
       texts.push({ chunk, key: chunkKey(document.source, chunk.index, hash) })
       if (texts.length >= embedBatch) await embed()
     }
@@ -156,6 +157,7 @@ export class DocumentIndex {
   /** Writes what is held back under a new generation, which no search shows until the document's row names it. */
   async #spill(rows: ChunkRows): Promise<void> {
     rows.generation ??= newNonce(this.#random)
+    rows.hashes.length = 0
     await this.#collection.write({ operations: rows.take(), embeddingModel: this.#model.name })
   }
 
@@ -173,7 +175,7 @@ export class DocumentIndex {
         error: undefined,
         generation: rows.generation,
         metadata: document.metadata ?? {},
-        chunkHashes: rows.generation === undefined ? rows.hashes : [],
+        chunkHashes: rows.hashes,
       },
       this.#clock.now(),
     )
