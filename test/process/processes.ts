@@ -11,8 +11,8 @@ export function killAll(): void {
 }
 
 /** Starts `windlass` with `args`. */
-export function start(args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [...node, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, [...node, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   children.add(child)
   child.once('exit', () => children.delete(child))
   return child
@@ -30,8 +30,8 @@ export function exited(child: ChildProcess): Promise<void> {
 export const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** A serving process, once it takes requests. */
-export async function startServer(bucket: string): Promise<{ child: ChildProcess; url: string }> {
-  const child = start(['serve', '--bucket', bucket, '--port', '0'])
+export async function startServer(bucket: string, env: NodeJS.ProcessEnv = {}): Promise<{ child: ChildProcess; url: string }> {
+  const child = start(['serve', '--bucket', bucket, '--port', '0'], env)
   let output = ''
   let errors = ''
   child.stdout!.on('data', (part) => (output += String(part)))
