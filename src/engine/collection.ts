@@ -6,6 +6,9 @@ import type { Space } from '../format/record.ts'
 import { Writer } from './commit/writer.ts'
 import type { CollectionCore } from './core.ts'
 import { flush } from './maintain/flush.ts'
+import { Maintenance } from './maintain/maintenance.ts'
+import { merge } from './maintain/merge.ts'
+import { sweep, type SweepReport } from './maintain/sweep.ts'
 import { verifyCollection, type Verification } from './maintain/verify.ts'
 import type { Filter } from './query/filter.ts'
 import { countRows, listRows } from './query/list.ts'
@@ -20,6 +23,7 @@ export class EngineCollection {
   readonly name: string
   readonly core: CollectionCore
   readonly #writer: Writer
+  readonly #maintenance: Maintenance
   #flushing: Promise<boolean> | null = null
   #timer: { stop(): void } | null = null
 
@@ -27,6 +31,7 @@ export class EngineCollection {
     this.name = name
     this.core = core
     this.#writer = new Writer(core, () => this.#relieve())
+    this.#maintenance = new Maintenance(core)
   }
 
   get id(): string {
@@ -110,6 +115,29 @@ export class EngineCollection {
     return this.#flushOnce()
   }
 
+  /**
+   * Merges segments now, if that is due. It happens by itself after flushes.
+   * @param options.isForced Merges what fits one segment, due or not.
+   * @returns whether segments were replaced.
+   */
+  async merge(options: { isForced?: boolean } = {}): Promise<boolean> {
+    return merge(this.core, options)
+  }
+
+  /**
+   * One visit of a sweep now: deletes what has been unnamed long enough, and notes what is unnamed now. It happens by itself.
+   * @returns null when the last visit is less than a grace period ago.
+   */
+  async sweep(): Promise<SweepReport | null> {
+    return sweep(this.core)
+  }
+
+  /** Resolves when the merging and sweeping that flushes started has ended. */
+  async settle(): Promise<void> {
+    await this.#flushing?.catch(() => undefined)
+    await this.#maintenance.settle()
+  }
+
   /** Reads every object that the collection names and checks every checksum. */
   async verify(): Promise<Verification> {
     await this.core.read()
@@ -129,6 +157,7 @@ export class EngineCollection {
     const view = await this.core.open()
     const { flushBytes, flushCommits } = this.core.context.settings
     if (!view.ended && (view.unflushedBytes > flushBytes / 2 || view.tail.length > flushCommits / 2)) await this.#flushOnce()
+    await this.#maintenance.settle({ isLast: true })
   }
 
   /** Reads on a fresh view; a view whose objects were swept meanwhile is replaced, once (docs/protocol.md, A5). */
@@ -148,6 +177,7 @@ export class EngineCollection {
     this.#flushing ??= flush(this.core)
       .then((flushed) => {
         this.core.maintenanceError = null
+        if (flushed) this.#maintenance.start()
         return flushed
       })
       .catch((error: unknown) => {

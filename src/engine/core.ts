@@ -75,6 +75,8 @@ export class CollectionCore {
   readonly prefix: string
   /** Everything that changes the view runs here, one at a time. */
   readonly lane = new Lane()
+  /** Everything of this process that replaces the manifest runs here, so that it does not race against itself. */
+  readonly manifestLane = new Lane()
   readonly #probe = new SharedRun(() => this.#probeStore())
   readonly #viewContext: ViewContext
   #view: View | null = null

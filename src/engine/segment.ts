@@ -1,5 +1,6 @@
 import { Bitset } from '../base/bitset.ts'
 import { WindlassError } from '../base/errors.ts'
+import { dataPrefix } from '../format/catalog-entry.ts'
 import { decodeDeletes, deletesKey } from '../format/deletes.ts'
 import type { SectionRef, SegmentRef } from '../format/manifest.ts'
 import { decodeMetadata, type Metadata, type Space } from '../format/record.ts'
@@ -20,7 +21,8 @@ const gapBytesMax = 256 * 1024
 export class Segment {
   readonly ref: SegmentRef
   readonly #store: ObjectStore
-  readonly #prefix: string
+  /** Where its bitmap lies. */
+  readonly #deletesPrefix: string
   /** The object's key. */
   readonly #key: string
   readonly #cache: SectionCache
@@ -29,8 +31,8 @@ export class Segment {
   constructor(store: ObjectStore, prefix: string, ref: SegmentRef, cache: SectionCache) {
     this.ref = ref
     this.#store = store
-    this.#prefix = prefix
-    this.#key = prefix + segmentKey(ref.id)
+    this.#deletesPrefix = ref.deletes?.owner ? dataPrefix(ref.deletes.owner) : prefix
+    this.#key = (ref.owner ? dataPrefix(ref.owner) : prefix) + segmentKey(ref.id)
     this.#cache = cache
     this.#sections = new Map(ref.sections.map((section) => [section.name, section]))
   }
@@ -50,9 +52,9 @@ export class Segment {
   async loadDeletes(): Promise<Bitset> {
     const { rowCount, deletes } = this.ref
     if (!deletes) return new Bitset(rowCount)
-    const key = this.#prefix + deletesKey(deletes.id)
+    const key = this.#deletesPrefix + deletesKey(deletes.id)
     const answer = await this.#store.get(key)
-    if (answer.kind !== 'found') throw missing(this.#store.url, key)
+    if (answer.kind !== 'found') throw missingObject(this.#store.url, key)
     return Bitset.fromBytes(decodeDeletes(answer.bytes, key, this.ref).bitmap, rowCount)
   }
 
@@ -174,7 +176,7 @@ export class Segment {
 
   async #read(range: ByteRange | undefined): Promise<Uint8Array> {
     const answer = await this.#store.get(this.#key, range ? { range } : {})
-    if (answer.kind !== 'found') throw missing(this.#store.url, this.#key)
+    if (answer.kind !== 'found') throw missingObject(this.#store.url, this.#key)
     return answer.bytes
   }
 
@@ -196,6 +198,6 @@ function bitsetWhere(length: number, test: (row: number) => boolean): Bitset {
 }
 
 /** Named by the view, absent in the bucket: the view is older than the sweep, or the object is lost. The caller finds out which. */
-function missing(url: string, key: string): WindlassError {
+export function missingObject(url: string, key: string): WindlassError {
   return new WindlassError('expired', `${url}: ${key} is missing`, { key })
 }

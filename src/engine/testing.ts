@@ -8,7 +8,8 @@ import { Database } from './database.ts'
 
 /** A database as one process has it: two on one store are two processes. For tests. */
 export function newDatabase(store: ObjectStore, options: { clock?: Clock; random?: Random; settings?: Partial<EngineSettings> } = {}): Database {
-  const { clock = systemClock, random = systemRandom, settings = {} } = options
+  const { clock = systemClock, random = systemRandom } = options
+  const settings = { manifestIntervalMs: 0, ...options.settings }
   return new Database({ store, clock, random, analyzerFor: createAnalyzerById, settings })
 }
 

@@ -40,6 +40,8 @@ export interface Manifest {
   readonly pins: readonly Pin[]
   /** How many sweeps there were, and the last plan's id: who commits compares it with what it read first. */
   readonly sweep: { readonly count: number; readonly id: string | null }
+  /** What the rows add up to; absent where it is not known. */
+  readonly content?: ContentSum
 }
 
 /** A segment as the manifest names it. */
@@ -88,6 +90,15 @@ export interface Pin {
   readonly kind: 'snapshot' | 'branch'
   /** Milliseconds since 1970. */
   readonly createdAt: number
+  /** Collection id under which the snapshot lies, where it is not this one: a restored collection keeps the snapshots it had. */
+  readonly owner?: string
+}
+
+/** Sum over all live rows in segments, at `floor`: see `content-sum.ts`. Written by a version that knows not of it, `floor` lags. */
+export interface ContentSum {
+  readonly floor: number
+  /** 64 hexadecimal digits. */
+  readonly sum: string
 }
 
 /** Key of the manifest below the collection's prefix. */
@@ -98,9 +109,12 @@ export const pastNoncesMax = 64
 
 const kind: ObjectKind = { magic: 'WMAN', subject: 'manifest', formatVersion: 1 }
 
+/** Prefix of the copies of replaced versions below the collection's prefix. */
+export const pastManifestPrefix = 'manifests/'
+
 /** Key of the copy that is kept of version `version` before it is replaced. */
 export function pastManifestKey(version: number): string {
-  return `manifests/${String(version).padStart(20, '0')}`
+  return `${pastManifestPrefix}${String(version).padStart(20, '0')}`
 }
 
 /** @throws {WindlassError} `invalid` for a manifest that could not be read back. */
@@ -123,7 +137,8 @@ export function decodeManifest(bytes: Uint8Array, key: string): Manifest {
   return checkManifest(new JsonShape('corrupt', kind.subject, key), value, key)
 }
 
-function checkManifest(shape: JsonShape, value: unknown, key: string = manifestKey): Manifest {
+/** Checks a parsed manifest in place. @throws {WindlassError} of the kind that `shape` throws. */
+export function checkManifest(shape: JsonShape, value: unknown, key: string = manifestKey): Manifest {
   const manifest = shape.object(value, 'manifest')
   checkFormatVersion(shape.integer(manifest.formatVersion, 'formatVersion', 0), kind.formatVersion, kind.subject, key)
   shape.list(manifest.needs, 'needs', (item, path) => shape.text(item, path))
@@ -148,6 +163,11 @@ function checkManifest(shape: JsonShape, value: unknown, key: string = manifestK
   const sweep = shape.object(manifest.sweep, 'sweep')
   shape.integer(sweep.count, 'sweep.count', 0)
   if (sweep.id !== null) shape.id(sweep.id, 'sweep.id')
+  if (manifest.content !== undefined) {
+    const content = shape.object(manifest.content, 'content')
+    shape.integer(content.floor, 'content.floor', 0)
+    if (!/^[0-9a-f]{64}$/.test(shape.text(content.sum, 'content.sum'))) shape.fail('content.sum', '64 hexadecimal digits', content.sum)
+  }
   return value as Manifest
 }
 
@@ -195,4 +215,5 @@ function checkPin(shape: JsonShape, value: unknown, path: string): void {
   shape.integer(pin.seq, `${path}.seq`, 0)
   shape.oneOf(pin.kind, `${path}.kind`, ['snapshot', 'branch'])
   shape.finite(pin.createdAt, `${path}.createdAt`)
+  if (pin.owner !== undefined) shape.id(pin.owner, `${path}.owner`)
 }

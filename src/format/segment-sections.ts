@@ -10,7 +10,8 @@ const hasVector = 2
 const hasDocument = 4
 const flagBits = 7
 
-const columnHeaderSize = 8
+/** Bytes before the values of a section of columns. */
+export const columnHeaderSize = 8
 const rowWidth = 33
 const vectorHeaderSize = 64
 
@@ -26,11 +27,16 @@ export interface RowFacts {
 
 /** Section `rows`: fixed-width columns of `rows`, the widest first, so that each is aligned. */
 export function encodeRowSection(rows: readonly RowFacts[]): Uint8Array<ArrayBuffer> {
-  const count = rows.length
+  return encodeRowFacts(rows.length, (row) => rows[row]!)
+}
+
+/** As `encodeRowSection`, of rows that are made one at a time. */
+export function encodeRowFacts(count: number, factsAt: (row: number) => RowFacts): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(columnHeaderSize + count * rowWidth)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, count, true)
-  rows.forEach((row, i) => {
+  for (let i = 0; i < count; i++) {
+    const row = factsAt(i)
     view.setFloat64(8 + i * 8, row.born.seq, true)
     view.setFloat64(8 + count * 8 + i * 8, row.changed.seq, true)
     view.setBigUint64(8 + count * 16 + i * 8, row.checksum, true)
@@ -40,7 +46,7 @@ export function encodeRowSection(rows: readonly RowFacts[]): Uint8Array<ArrayBuf
       (row.space === 'documents' ? isOfDocuments : 0) |
       (row.hasVector ? hasVector : 0) |
       (row.hasDocument ? hasDocument : 0)
-  })
+  }
   return bytes
 }
 
@@ -200,6 +206,16 @@ export class KeySection {
     return size - keyBytes.length
   }
 
+  /** The places [start, end) that the rows of `space` have in key order. */
+  orderRange(space: Space): { start: number; end: number } {
+    return space === 'records' ? { start: 0, end: this.#recordCount } : { start: this.#recordCount, end: this.rowCount }
+  }
+
+  /** The row at a place in key order. */
+  rowInOrder(place: number): number {
+    return this.#order[place]!
+  }
+
   /** UTF-8 of the row's key, as a view. */
   keyBytesAt(row: number): Uint8Array {
     return this.#texts.subarray(this.#offsets[row]!, this.#offsets[row + 1]!)
@@ -258,6 +274,15 @@ export class VectorSection {
   }
 }
 
+/** What section `vectors` begins with. */
+export function vectorSectionHeader(rowCount: number, dimension: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(vectorHeaderSize)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, rowCount, true)
+  view.setUint32(4, dimension, true)
+  return bytes
+}
+
 /** Where one row's vector lies within section `vectors`: bytes [start, end). */
 export function vectorRange(row: number, dimension: number): { start: number; end: number } {
   const start = vectorHeaderSize + row * dimension * 4
@@ -296,6 +321,11 @@ export class NormSection {
     this.values = viewF32(bytes, 8, this.rowCount)
     this.#checksums = viewU32(bytes, 8 + this.rowCount * 4, this.rowCount)
     this.#key = key
+  }
+
+  /** CRC-32C of the row's vector; 0 for a row without one. */
+  checksumAt(row: number): number {
+    return this.#checksums[row]!
   }
 
   /** The vector of a row that has one, read alone by `vectorRange`. @throws {WindlassError} `corrupt` when it is not what was written. */
@@ -369,6 +399,11 @@ export class BlobIndex {
   /** Where the row's blob lies in its section: bytes [start, end). */
   rangeOf(row: number): { start: number; end: number } {
     return { start: this.#offsets[row]!, end: this.#offsets[row + 1]! }
+  }
+
+  /** CRC-32C of the row's blob. */
+  checksumAt(row: number): number {
+    return this.#checksums[row]!
   }
 
   /** Checks a blob that was read by its range. @returns `blob`. @throws {WindlassError} `corrupt`, naming section and row. */

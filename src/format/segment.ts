@@ -1,4 +1,4 @@
-import { toUtf8 } from '../base/bytes.ts'
+import { concatBytes, toUtf8 } from '../base/bytes.ts'
 import { WindlassError } from '../base/errors.ts'
 import { crc32c } from './checksum.ts'
 import { checkFormatVersion, checkMagic, checkNeeds, hex } from './envelope.ts'
@@ -35,43 +35,89 @@ export function segmentKey(id: string): string {
   return `segments/${id}.seg`
 }
 
-/** Lays out sections one after the other, each at a multiple of 64 bytes and with its checksum. */
-export class SegmentWriter {
-  readonly #parts: { readonly ref: SectionRef; readonly bytes: Uint8Array }[] = []
+/**
+ * Lays out sections one after the other, each at a multiple of 64 bytes and with its checksum, as a stream: every call gives
+ * the bytes that come next, so that a segment never has to be in memory as a whole.
+ */
+export class SegmentStream {
+  readonly #sections: SectionRef[] = []
+  #open: { name: string; offset: number; size: number; checksum: number } | null = null
   #end = headerSize
+
+  /** Bytes so far. */
+  get size(): number {
+    return this.#end
+  }
+
+  /** The first bytes of the object. */
+  header(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(headerSize)
+    writeMagic(bytes, 0)
+    new DataView(bytes.buffer).setUint16(4, formatVersion, true)
+    return bytes
+  }
+
+  /** Ends the section before and begins another. @returns the zeros between. @throws {WindlassError} `invalid` when the name is taken. */
+  begin(name: string): Uint8Array<ArrayBuffer> {
+    this.#close()
+    if (this.#sections.some((section) => section.name === name)) {
+      throw new WindlassError('invalid', `section ${JSON.stringify(name)} was added twice`)
+    }
+    const gap = this.#align()
+    this.#open = { name, offset: this.#end, size: 0, checksum: crc32c(new Uint8Array(0)) }
+    return gap
+  }
+
+  /** Goes on with the section. @returns `bytes`. */
+  add(bytes: Uint8Array): Uint8Array {
+    const open = this.#open!
+    open.checksum = crc32c(bytes, open.checksum)
+    open.size += bytes.length
+    this.#end += bytes.length
+    return bytes
+  }
+
+  /** The last bytes, and the sections as the manifest names them. */
+  finish(counts: SegmentCounts): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[] } {
+    this.#close()
+    const sections = this.#sections
+    const { id, rowCount, recordCount, documentRowCount } = counts
+    const directory: SegmentDirectory = { formatVersion, needs: [], id, rowCount, recordCount, documentRowCount, sections }
+    const encoded = toUtf8(JSON.stringify(directory))
+    const gap = this.#align()
+    const bytes = new Uint8Array(gap.length + encoded.length + trailerSize)
+    bytes.set(encoded, gap.length)
+    writeTrailer(bytes, this.#end, encoded)
+    this.#end += encoded.length + trailerSize
+    return { bytes, sections }
+  }
+
+  #close(): void {
+    if (this.#open) this.#sections.push(this.#open)
+    this.#open = null
+  }
+
+  #align(): Uint8Array<ArrayBuffer> {
+    const gap = new Uint8Array(alignUp(this.#end) - this.#end)
+    this.#end += gap.length
+    return gap
+  }
+}
+
+/** A whole segment in memory, section by section. */
+export class SegmentWriter {
+  readonly #stream = new SegmentStream()
+  readonly #parts: Uint8Array[] = [this.#stream.header()]
 
   /** Adds a section. Keeps a reference to `bytes` until `finish`. @throws {WindlassError} `invalid` when the name is taken. */
   add(name: string, bytes: Uint8Array): void {
-    if (this.#parts.some(({ ref }) => ref.name === name)) {
-      throw new WindlassError('invalid', `section ${JSON.stringify(name)} was added twice`)
-    }
-    const offset = alignUp(this.#end)
-    this.#parts.push({ ref: { name, offset, size: bytes.length, checksum: crc32c(bytes) }, bytes })
-    this.#end = offset + bytes.length
+    this.#parts.push(this.#stream.begin(name), this.#stream.add(bytes))
   }
 
   /** The whole object, and its sections as the manifest names them. */
   finish(counts: SegmentCounts): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[] } {
-    const sections = this.#parts.map(({ ref }) => ref)
-    const { id, rowCount, recordCount, documentRowCount } = counts
-    const directory: SegmentDirectory = {
-      formatVersion,
-      needs: [],
-      id,
-      rowCount,
-      recordCount,
-      documentRowCount,
-      sections,
-    }
-    const encoded = toUtf8(JSON.stringify(directory))
-    const offset = alignUp(this.#end)
-    const bytes = new Uint8Array(offset + encoded.length + trailerSize)
-    writeMagic(bytes, 0)
-    new DataView(bytes.buffer).setUint16(4, formatVersion, true)
-    for (const { ref, bytes: section } of this.#parts) bytes.set(section, ref.offset)
-    bytes.set(encoded, offset)
-    writeTrailer(bytes, offset, encoded)
-    return { bytes, sections }
+    const { bytes, sections } = this.#stream.finish(counts)
+    return { bytes: concatBytes([...this.#parts, bytes]), sections }
   }
 }
 

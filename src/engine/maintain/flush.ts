@@ -1,16 +1,15 @@
-import { isWindlassError } from '../../base/errors.ts'
-import { newId, newNonce } from '../../base/random.ts'
+import { newId } from '../../base/random.ts'
 import { encodeDeletes, deletesKey } from '../../format/deletes.ts'
-import { decodeManifest, encodeManifest, manifestKey, pastManifestKey, type Manifest, type SegmentRef } from '../../format/manifest.ts'
+import type { Manifest, SegmentRef } from '../../format/manifest.ts'
 import type { Row } from '../../format/record.ts'
 import { encodeSegment, segmentKey } from '../../format/segment.ts'
 import type { LoadedManifest } from '../commit/manifest-object.ts'
+import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { encodeColumns } from '../query/columns.ts'
 import { compareStamps } from '../query/list.ts'
 import type { SegmentState, View } from '../view.ts'
 
-const pastNoncesMax = 64
 const attemptsMax = 8
 
 /** What a flush is about to commit: taken from the view in one step, so that writes may go on beside it. */
@@ -36,14 +35,20 @@ interface FlushPlan {
 export async function flush(core: CollectionCore): Promise<boolean> {
   const { clock, random } = core.context
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    await core.refresh()
-    await core.reload()
-    const plan = await core.lane.run(async () => planFlush(await core.openInLane()))
-    if (!plan) return false
-    if (await commitFlush(core, plan)) return true
+    const outcome = await core.manifestLane.run(() => flushOnce(core))
+    if (outcome !== 'lost') return outcome === 'done'
     await clock.sleep(random.next() * 100 * 2 ** attempt)
   }
   return false
+}
+
+async function flushOnce(core: CollectionCore): Promise<'done' | 'nothing' | 'lost'> {
+  await core.paceManifest()
+  await core.refresh()
+  await core.reload()
+  const plan = await core.lane.run(async () => planFlush(await core.openInLane()))
+  if (!plan) return 'nothing'
+  return (await commitFlush(core, plan)) ? 'done' : 'lost'
 }
 
 function planFlush(view: View): FlushPlan | null {
@@ -78,22 +83,15 @@ async function commitFlush(core: CollectionCore, plan: FlushPlan): Promise<boole
     }),
   )
   const added = plan.rows.length > 0 ? [await putSegment(core, plan)] : []
-  const nonce = newNonce(random)
-  const next: Manifest = {
-    ...manifest,
-    version: manifest.version + 1,
-    nonce,
-    pastNonces: [manifest.nonce, ...manifest.pastNonces].slice(0, pastNoncesMax),
+  const { isDone } = await replaceManifest(core, plan.base, {
     name: plan.name,
     schema: plan.schema,
     state: plan.state,
     floor: plan.floor,
     floorTime: clock.now(),
     segments: [...manifest.segments.map((ref) => replaced.get(ref.id) ?? ref), ...added],
-  }
-  // The copy of what is replaced: point-in-time opening, and the way back from a lost manifest (D4).
-  await putIfAbsent(core, core.prefix + pastManifestKey(manifest.version), plan.base.bytes)
-  return replaceManifest(core, plan.base, next)
+  })
+  return isDone
 }
 
 async function putSegment(core: CollectionCore, plan: FlushPlan): Promise<SegmentRef> {
@@ -121,33 +119,5 @@ async function putSegment(core: CollectionCore, plan: FlushPlan): Promise<Segmen
     seqEnd: plan.floor,
     sections,
     deletes: null,
-  }
-}
-
-/** Replaces the manifest that `base` is. @returns false when another process replaced it first. */
-async function replaceManifest(core: CollectionCore, base: LoadedManifest, next: Manifest): Promise<boolean> {
-  const { store } = core.context
-  const key = core.prefix + manifestKey
-  const bytes = encodeManifest(next)
-  try {
-    const { etag, date } = await store.put(key, bytes, { condition: { ifMatch: base.etag } })
-    await core.lane.run(() => core.adopt({ manifest: next, bytes, etag, date }))
-    return true
-  } catch (error) {
-    if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
-    // Ours may stand all the same, perhaps under later versions: our nonce tells.
-    const answer = await store.get(key, { fresh: true })
-    if (answer.kind !== 'found') throw error
-    const manifest = decodeManifest(answer.bytes, key)
-    await core.lane.run(() => core.adopt({ manifest, bytes: answer.bytes, etag: answer.etag, date: answer.date }))
-    return manifest.nonce === next.nonce || manifest.pastNonces.includes(next.nonce)
-  }
-}
-
-async function putIfAbsent(core: CollectionCore, key: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await core.context.store.put(key, bytes, { condition: { ifAbsent: true } })
-  } catch (error) {
-    if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
   }
 }

@@ -26,33 +26,52 @@ interface GrowingColumn {
   readonly elements: Map<Scalar, number[]>
 }
 
+/** Builds the filter index of a segment row by row, in the order of its rows. */
+export class ColumnsBuilder {
+  readonly #columns = new Map<string, GrowingColumn>()
+  readonly #skip: ReadonlySet<string>
+  #rowCount = 0
+
+  /** @param skip Metadata keys that no filter shall find. */
+  constructor(skip: ReadonlySet<string> = new Set()) {
+    this.#skip = skip
+  }
+
+  add(metadata: Metadata): void {
+    const row = this.#rowCount++
+    for (const [key, value] of Object.entries(metadata)) {
+      if (this.#skip.has(key)) continue
+      let column = this.#columns.get(key)
+      if (!column) this.#columns.set(key, (column = { present: [], single: new Map(), elements: new Map() }))
+      column.present.push(row)
+      if (isScalar(value)) addRow(column.single, value, row)
+      else if (Array.isArray(value)) for (const element of value) if (isScalar(element)) addRow(column.elements, element, row)
+    }
+  }
+
+  toBytes(): Uint8Array {
+    const encoded = [...this.#columns].sort(([a], [b]) => compareUtf8(a, b)).map(([key, column]) => ({ key, bytes: encodeColumn(column) }))
+    const writer = new ByteWriter()
+    writer.u8(version)
+    writer.varint(this.#rowCount)
+    writer.varint(encoded.length)
+    for (const { key, bytes } of encoded) {
+      writer.text(key)
+      writer.varint(bytes.length)
+    }
+    for (const { bytes } of encoded) writer.bytes(bytes)
+    return writer.toBytes()
+  }
+}
+
 /**
  * Builds the filter index of a segment's rows.
  * @param skip Metadata keys that no filter shall find.
  */
 export function encodeColumns(rows: readonly Metadata[], { skip = new Set() }: { skip?: ReadonlySet<string> } = {}): Uint8Array {
-  const columns = new Map<string, GrowingColumn>()
-  rows.forEach((metadata, row) => {
-    for (const [key, value] of Object.entries(metadata)) {
-      if (skip.has(key)) continue
-      let column = columns.get(key)
-      if (!column) columns.set(key, (column = { present: [], single: new Map(), elements: new Map() }))
-      column.present.push(row)
-      if (isScalar(value)) addRow(column.single, value, row)
-      else if (Array.isArray(value)) for (const element of value) if (isScalar(element)) addRow(column.elements, element, row)
-    }
-  })
-  const encoded = [...columns].sort(([a], [b]) => compareUtf8(a, b)).map(([key, column]) => ({ key, bytes: encodeColumn(column) }))
-  const writer = new ByteWriter()
-  writer.u8(version)
-  writer.varint(rows.length)
-  writer.varint(encoded.length)
-  for (const { key, bytes } of encoded) {
-    writer.text(key)
-    writer.varint(bytes.length)
-  }
-  for (const { bytes } of encoded) writer.bytes(bytes)
-  return writer.toBytes()
+  const builder = new ColumnsBuilder(skip)
+  for (const metadata of rows) builder.add(metadata)
+  return builder.toBytes()
 }
 
 function addRow(dictionary: Map<Scalar, number[]>, value: Scalar, row: number): void {

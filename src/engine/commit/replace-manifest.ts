@@ -1,0 +1,57 @@
+import { isWindlassError } from '../../base/errors.ts'
+import { newNonce } from '../../base/random.ts'
+import { decodeManifest, encodeManifest, manifestKey, pastManifestKey, pastNoncesMax, type Manifest } from '../../format/manifest.ts'
+import type { CollectionCore } from '../core.ts'
+import type { LoadedManifest } from './manifest-object.ts'
+
+/** What came of a manifest put. `standing`: the newest manifest that was seen. */
+export interface Replaced {
+  readonly isDone: boolean
+  readonly standing: LoadedManifest
+}
+
+/**
+ * Replaces the manifest that `base` is, by compare-and-swap, after putting aside a copy of it: the way back from a lost
+ * manifest, and to a point in time (docs/protocol.md, D4). Version, nonce and past nonces are seen to here.
+ *
+ * Whoever loses deletes nothing, also not its own output: a manifest put on top of ours may name it (C3).
+ * @returns whether the change stands, perhaps under later versions: a lost answer is told from a lost race by our nonce.
+ */
+export async function replaceManifest(core: CollectionCore, base: LoadedManifest, change: Partial<Manifest>): Promise<Replaced> {
+  const { store, random } = core.context
+  const { manifest } = base
+  const next: Manifest = {
+    ...manifest,
+    ...change,
+    version: manifest.version + 1,
+    nonce: newNonce(random),
+    pastNonces: [manifest.nonce, ...manifest.pastNonces].slice(0, pastNoncesMax),
+  }
+  await putIfAbsent(core, core.prefix + pastManifestKey(manifest.version), base.bytes)
+  const key = core.prefix + manifestKey
+  const bytes = encodeManifest(next)
+  core.noteManifestPut()
+  try {
+    const { etag, date } = await store.put(key, bytes, { condition: { ifMatch: base.etag } })
+    const standing = { manifest: next, bytes, etag, date }
+    await core.lane.run(() => core.adopt(standing))
+    return { isDone: true, standing }
+  } catch (error) {
+    if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
+    const answer = await store.get(key, { fresh: true })
+    if (answer.kind !== 'found') throw error
+    const standing = { manifest: decodeManifest(answer.bytes, key), bytes: answer.bytes, etag: answer.etag, date: answer.date }
+    await core.lane.run(() => core.adopt(standing))
+    const { nonce, pastNonces } = standing.manifest
+    return { isDone: nonce === next.nonce || pastNonces.includes(next.nonce), standing }
+  }
+}
+
+/** Puts an object of which only one version can ever be. */
+export async function putIfAbsent(core: CollectionCore, key: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await core.context.store.put(key, bytes, { condition: { ifAbsent: true } })
+  } catch (error) {
+    if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
+  }
+}

@@ -1,0 +1,95 @@
+import { WindlassError } from '../../base/errors.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
+import { deletesKey } from '../../format/deletes.ts'
+import { decodeManifest, manifestKey, type Manifest, type Pin } from '../../format/manifest.ts'
+import { segmentKey } from '../../format/segment.ts'
+import { decodeSnapshot, snapshotKey } from '../../format/snapshot.ts'
+import type { ObjectStore } from '../../store/object-store.ts'
+
+/** What a collection must keep: keys below its prefix, and log numbers that snapshots need. */
+export interface Named {
+  readonly keys: ReadonlySet<string>
+  /** First and last, both included. */
+  readonly logs: readonly { readonly first: number; readonly last: number }[]
+  /** Pins of branches that need nothing of this collection any more. */
+  readonly idlePins: readonly Pin[]
+}
+
+/**
+ * Everything that `manifest`, its snapshots and its branches name of collection `id`.
+ *
+ * A branch is followed into its own manifest, snapshots and branches: what it names of others only shrinks, so one look is enough
+ * (docs/protocol.md, E4). While it has no manifest yet, the snapshot it is made from speaks for it.
+ * @throws {WindlassError} `corrupt` when a pinned object is missing: who does not know what is named must not delete.
+ */
+export async function namedBy(store: ObjectStore, id: string, manifest: Manifest): Promise<Named> {
+  const walk = new Walk(store, id)
+  walk.addManifest(id, manifest)
+  const idlePins: Pin[] = []
+  for (const pin of manifest.pins) {
+    if (pin.kind === 'branch') {
+      const before = walk.foundCount
+      const child = await walk.addBranch(pin)
+      if (child && walk.foundCount === before) idlePins.push(pin)
+      else if (!child) await walk.addSnapshot(id, pin.id)
+    } else if (manifest.state !== 'dropped') await walk.addSnapshot(pin.owner ?? id, pin.id)
+  }
+  return { keys: walk.keys, logs: walk.logs, idlePins }
+}
+
+class Walk {
+  readonly keys = new Set<string>()
+  readonly logs: { first: number; last: number }[] = []
+  /** How many mentions of the collection's objects were found, repeated ones included. */
+  foundCount = 0
+  readonly #store: ObjectStore
+  readonly #id: string
+
+  constructor(store: ObjectStore, id: string) {
+    this.#store = store
+    this.#id = id
+  }
+
+  /** The segments and bitmaps of a manifest that belongs to collection `holder`. */
+  addManifest(holder: string, manifest: Manifest): void {
+    if (manifest.state === 'dropped') return
+    for (const { id, owner = holder, deletes } of manifest.segments) {
+      if (owner === this.#id) this.#add(segmentKey(id))
+      if (deletes && (deletes.owner ?? holder) === this.#id) this.#add(deletesKey(deletes.id))
+    }
+  }
+
+  /** @returns null while the branch has no manifest. */
+  async addBranch(pin: Pin): Promise<Manifest | null> {
+    const key = dataPrefix(pin.id) + manifestKey
+    const answer = await this.#store.get(key, { fresh: true })
+    if (answer.kind !== 'found') return null
+    const child = decodeManifest(answer.bytes, key)
+    this.addManifest(pin.id, child)
+    for (const each of child.pins) {
+      if (each.kind === 'branch') {
+        if (!(await this.addBranch(each))) await this.addSnapshot(pin.id, each.id)
+      } else if (child.state !== 'dropped') await this.addSnapshot(each.owner ?? pin.id, each.id)
+    }
+    return child
+  }
+
+  /** A snapshot that lies under `holder`, what its manifest names, and the part of the log it needs. */
+  async addSnapshot(holder: string, id: string): Promise<void> {
+    const key = dataPrefix(holder) + snapshotKey(id)
+    const answer = await this.#store.get(key, { fresh: true })
+    if (answer.kind !== 'found') {
+      throw new WindlassError('corrupt', `${this.#store.url}: ${key} is missing, although a manifest pins it: nothing is swept until it is restored or unpinned`, { key })
+    }
+    const { manifest, seq } = decodeSnapshot(answer.bytes, key)
+    this.addManifest(holder, manifest)
+    if (holder !== this.#id) return
+    this.#add(snapshotKey(id))
+    if (seq > manifest.floor) this.logs.push({ first: manifest.floor + 1, last: seq })
+  }
+
+  #add(key: string): void {
+    this.keys.add(key)
+    this.foundCount++
+  }
+}

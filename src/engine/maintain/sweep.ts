@@ -1,0 +1,207 @@
+import { WindlassError } from '../../base/errors.ts'
+import { newId } from '../../base/random.ts'
+import { logKey } from '../../format/log-record.ts'
+import { manifestKey, pastManifestKey, type Manifest } from '../../format/manifest.ts'
+import { decodeSweepPlan, encodeSweepPlan, sweepKey, sweepPrefix, type PlannedLogs, type PlannedObject, type SweepPlan } from '../../format/sweep-plan.ts'
+import { loadManifest } from '../commit/manifest-object.ts'
+import { replaceManifest } from '../commit/replace-manifest.ts'
+import type { CollectionCore } from '../core.ts'
+import { releaseUnborn } from './branch-pins.ts'
+import { namedBy, type Named } from './named.ts'
+import { sweepableKey } from './sweep-keys.ts'
+
+const deleteAtOnce = 1000
+const barrierAttemptsMax = 4
+/** Stores tell times of objects in whole seconds. */
+const clockTickMs = 1000
+/** Left over by every sweep: its plan, and the copy of the manifest that its barrier replaced. Not worth a sweep of their own. */
+const ownLeftoversMax = 3
+
+/** What a visit did. */
+export interface SweepReport {
+  readonly deletedCount: number
+  /** Objects that wait for the next visit. */
+  readonly plannedCount: number
+  /** Log numbers that were put below the floor after they had been swept: a writer stalled past every fence. Kept. */
+  readonly breaches: readonly number[]
+}
+
+/** A plan as it lies in the bucket. */
+export interface StoredPlan {
+  readonly plan: SweepPlan
+  /** By the store's clock: milliseconds since 1970. */
+  readonly putAt: number
+}
+
+/**
+ * One visit of a sweep: deletes what a plan of at least a grace period ago lists and still nothing names, then plans the next.
+ *
+ * In two visits, because no clock but the store's is trusted and no committer can be hurried: between them the plan lets every
+ * committer find out what it must not name any more, and a manifest put with the plan's id (the barrier) turns away those who began
+ * before it (docs/protocol.md, C2). What a collection's history needs is kept as long as `historyMs` after it was first found unnamed.
+ * @returns null when the last visit is less than a grace period ago.
+ */
+export async function sweep(core: CollectionCore): Promise<SweepReport | null> {
+  const { settings } = core.context
+  const last = await readLastPlan(core)
+  if (last && last.storeNow - last.putAt < settings.graceMs) return null
+  const deletedCount = last ? await execute(core, last) : 0
+  const next = await makePlan(core, last)
+  if (!next) return { deletedCount, plannedCount: 0, breaches: last?.plan.breaches ?? [] }
+  await core.context.store.put(core.prefix + sweepKey(next.id), encodeSweepPlan(next))
+  return { deletedCount, plannedCount: countOf(next), breaches: next.breaches }
+}
+
+/** The newest plan, and what the store's clock says now. */
+export async function readLastPlan(core: CollectionCore): Promise<(StoredPlan & { readonly storeNow: number }) | null> {
+  const { store } = core.context
+  let newest: { key: string; putAt: number } | null = null
+  for await (const { key, lastModified } of store.list(core.prefix + sweepPrefix)) {
+    if (sweepableKey(key.slice(core.prefix.length))?.kind !== 'plan') continue
+    const putAt = timeOf(core, key, lastModified)
+    if (!newest || putAt >= newest.putAt) newest = { key, putAt }
+  }
+  if (!newest) return null
+  const answer = await store.get(newest.key, { fresh: true })
+  if (answer.kind !== 'found') return null
+  return { plan: decodeSweepPlan(answer.bytes, newest.key), putAt: newest.putAt, storeNow: timeOf(core, newest.key, answer.date) }
+}
+
+/** The second visit. @returns how many objects were deleted. */
+async function execute(core: CollectionCore, { plan, putAt, storeNow }: StoredPlan & { storeNow: number }): Promise<number> {
+  const { graceMs, historyMs } = core.context.settings
+  const restMs = Math.max(graceMs, historyMs)
+  const isDue = ({ since }: { since: number | null }, now: number) => now - (since ?? putAt) >= restMs
+  if (![...plan.objects, ...plan.logs].some((each) => isDue(each, storeNow))) return 0
+  const barrier = await core.manifestLane.run(() => putBarrier(core, plan))
+  // Both times are the store's own: no clock of ours, nor that of a proxy, decides.
+  if (!barrier || barrier.putAt - putAt < graceMs) return 0
+  const { manifest, named } = barrier
+  const doomed = plan.objects.filter((each) => isDue(each, barrier.putAt) && !isNamed(each.key, manifest, named)).map(({ key }) => key)
+  for (const { first, last, since } of plan.logs) {
+    if (!isDue({ since }, barrier.putAt)) continue
+    for (let seq = first; seq <= Math.min(last, manifest.floor); seq++) if (!isLogNamed(seq, named)) doomed.push(logKey(seq))
+  }
+  const intact = await withoutBreaches(core, doomed, putAt)
+  for (let start = 0; start < intact.length; start += deleteAtOnce) {
+    await core.context.store.delete(intact.slice(start, start + deleteAtOnce).map((key) => core.prefix + key))
+  }
+  return intact.length
+}
+
+interface Barrier {
+  readonly manifest: Manifest
+  readonly named: Named
+  /** The Last-Modified of the manifest that was put. */
+  readonly putAt: number
+}
+
+/** Puts the manifest again with the plan's id: whoever read it before can no longer commit without looking at the plan. */
+async function putBarrier(core: CollectionCore, plan: SweepPlan): Promise<Barrier | null> {
+  const { store } = core.context
+  for (let attempt = 1; attempt <= barrierAttemptsMax; attempt++) {
+    await core.paceManifest()
+    const base = await loadManifest(store, core.prefix)
+    const named = await namedBy(store, core.id, base.manifest)
+    await releaseUnborn(core, base.manifest)
+    const pins = base.manifest.pins.filter((pin) => !named.idlePins.includes(pin))
+    const { isDone, standing } = await replaceManifest(core, base, { pins, sweep: { count: base.manifest.sweep.count + 1, id: plan.id } })
+    if (!isDone) continue
+    const head = await store.head(core.prefix + manifestKey)
+    // Replaced again already: its time is not the barrier's, and whether more is named now was not looked at.
+    if (head?.etag !== standing.etag || standing.manifest.version !== base.manifest.version + 1) continue
+    return { manifest: standing.manifest, named, putAt: timeOf(core, manifestKey, head.lastModified) }
+  }
+  return null
+}
+
+/** Leaves out log objects that were put after the plan had listed their numbers: a commit that a stalled writer may have been told of. */
+async function withoutBreaches(core: CollectionCore, keys: readonly string[], planPutAt: number): Promise<string[]> {
+  const { store } = core.context
+  const logs = new Set(keys.filter((key) => key.startsWith('log/')))
+  if (logs.size === 0) return [...keys]
+  const late = new Set<string>()
+  const found = new Set<string>()
+  for await (const { key, lastModified } of store.list(`${core.prefix}log/`)) {
+    const name = key.slice(core.prefix.length)
+    if (!logs.has(name)) continue
+    found.add(name)
+    if (timeOf(core, key, lastModified) > planPutAt + clockTickMs) late.add(name)
+  }
+  return keys.filter((key) => !late.has(key) && (!logs.has(key) || found.has(key)))
+}
+
+/** The first visit: lists what nothing names. @returns null when there is nothing worth a sweep. */
+async function makePlan(core: CollectionCore, last: StoredPlan | null): Promise<SweepPlan | null> {
+  const { store, clock, random } = core.context
+  const listed: { key: string; lastModified: number | undefined }[] = []
+  for await (const { key, lastModified } of store.list(core.prefix)) listed.push({ key: key.slice(core.prefix.length), lastModified })
+  // Read after the listing: what was uploaded before it and is named by now is not garbage.
+  const { manifest } = await loadManifest(store, core.prefix)
+  const named = await namedBy(store, core.id, manifest)
+  const since = new Map(last?.plan.objects.map((object) => [object.key, object.since ?? last.putAt]))
+  const objects: PlannedObject[] = []
+  const logs: PlannedLogs[] = []
+  const breaches = new Set(last?.plan.breaches)
+  let ownLeftovers = 0
+  for (const { key, lastModified } of listed) {
+    const about = sweepableKey(key)
+    if (!about) continue
+    if (about.kind === 'log') {
+      const { seq } = about
+      if (seq > manifest.floor || isLogNamed(seq, named) || breaches.has(seq)) continue
+      if (last && isBreach(last, seq, timeOf(core, key, lastModified))) breaches.add(seq)
+      else addToRanges(logs, seq, logSince(last, seq))
+    } else if (!isNamed(key, manifest, named)) {
+      objects.push({ key, since: since.get(key) ?? null })
+      if (about.kind !== 'object') ownLeftovers++
+    }
+  }
+  const isWorthwhile = logs.length > 0 || objects.length > Math.min(ownLeftovers, ownLeftoversMax) || breaches.size > (last?.plan.breaches.length ?? 0)
+  if (!isWorthwhile) return null
+  const id = newId(clock.now(), random)
+  return { formatVersion: 1, needs: [], id, collectionId: core.id, floor: manifest.floor, objects, logs, breaches: [...breaches].sort((a, b) => a - b) }
+}
+
+/** Whether an object must stay. Of the copies of past manifests, the last one stays: the way back from a lost manifest. */
+function isNamed(key: string, manifest: Manifest, named: Named): boolean {
+  const about = sweepableKey(key)
+  if (about?.kind === 'plan') return about.id === manifest.sweep.id
+  if (about?.kind === 'past-manifest') return key >= pastManifestKey(manifest.version - 1)
+  return named.keys.has(key)
+}
+
+function isLogNamed(seq: number, { logs }: Named): boolean {
+  return logs.some(({ first, last }) => seq >= first && seq <= last)
+}
+
+/**
+ * Whether a log object at or below the floor of a plan was put after that plan: its number had been taken, and was free again because
+ * it had been swept. Numbers that the plan lists were there; they come back only after a grace period.
+ */
+function isBreach({ plan, putAt }: StoredPlan, seq: number, writtenAt: number): boolean {
+  if (seq > plan.floor) return false
+  const wasListed = plan.logs.some(({ first, last }) => seq >= first && seq <= last)
+  return writtenAt > putAt + (wasListed ? clockTickMs : -clockTickMs)
+}
+
+function logSince(last: StoredPlan | null, seq: number): number | null {
+  const range = last?.plan.logs.find((each) => seq >= each.first && seq <= each.last)
+  return range ? (range.since ?? last!.putAt) : null
+}
+
+/** Numbers come in ascending order; a run of one age is one range. */
+function addToRanges(ranges: PlannedLogs[], seq: number, since: number | null): void {
+  const before = ranges.at(-1)
+  if (before && before.last === seq - 1 && before.since === since) ranges[ranges.length - 1] = { ...before, last: seq }
+  else ranges.push({ first: seq, last: seq, since })
+}
+
+function countOf({ objects, logs }: SweepPlan): number {
+  return objects.length + logs.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+}
+
+function timeOf(core: CollectionCore, key: string, time: number | undefined): number {
+  if (time !== undefined) return time
+  throw new WindlassError('unsupported', `${core.context.store.url} does not tell when ${key} was written: a sweep cannot know what is old`, { key })
+}
