@@ -1,4 +1,4 @@
-import { Bitset } from '../base/bitset.ts'
+import type { Bitset } from '../base/bitset.ts'
 import { toUtf8 } from '../base/bytes.ts'
 import { WindlassError } from '../base/errors.ts'
 import type { LogRecord, PutEffect } from '../format/log-record.ts'

@@ -1,5 +1,5 @@
 import { Hono, type Context } from 'hono'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { errorPolicies, WindlassError } from '../../base/errors.ts'
 import { authenticate } from '../access.ts'
 import type { ApiContext } from '../context.ts'
