@@ -40,15 +40,13 @@ export async function readMultipart(request: Request, scratch: Scratch, fileByte
   const pending: Promise<UploadedFile>[] = []
   const streams: Readable[] = []
   const body = Readable.fromWeb(request.body as Parameters<typeof Readable.fromWeb>[0])
-  let failure: unknown = null
-  const ended = new Promise<void>((resolve) => {
+  const ended = new Promise<Error | null>((resolve) => {
     const fail = (error: unknown) => {
-      failure ??= error
       // A file whose parser is gone would wait for its end for ever.
       for (const stream of streams) stream.destroy(new Error('upload ended early'))
       body.unpipe(parser)
       body.destroy()
-      resolve()
+      resolve(error instanceof Error ? error : new Error(messageOf(error)))
     }
     const damaged = (error: unknown) => fail(new WindlassError('invalid', `the multipart body is damaged: ${messageOf(error)}`, { path: 'body', cause: error }))
     parser.on('field', (name, value, _nameCut, valueCut) => {
@@ -64,20 +62,22 @@ export async function readMultipart(request: Request, scratch: Scratch, fileByte
     for (const event of ['filesLimit', 'fieldsLimit', 'partsLimit'] as const) {
       parser.on(event, () => fail(new WindlassError('too-large', `a multipart body may have ${multipartLimits.files} files and ${multipartLimits.fields} fields`, { path: 'body' })))
     }
-    parser.on('finish', resolve)
+    parser.on('finish', () => resolve(null))
     parser.on('error', damaged)
     body.on('error', damaged)
     body.pipe(parser)
   })
-  await ended
+  const failure = await ended
   const settled = await Promise.allSettled(pending)
   const files = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  // The body may have ended well, and the last file not have found room.
+  const rejected = settled.find((result) => result.status === 'rejected')
   const release = async () => {
     for (const { bytes } of files) await bytes.release()
   }
-  if (failure !== null) {
+  if (failure !== null || rejected) {
     await release()
-    throw failure
+    throw failure ?? rejected!.reason
   }
   return { files, fields, release }
 }

@@ -30,6 +30,5 @@ export function markedText(
 
 /** Text of a document without characters that a terminal would obey; colours that we add are kept. */
 export function printable(text: string): string {
-
   return text.replace(/\u001b(?!\[\d{1,2}m)|[\u0000-\u0009\u000b-\u001a\u001c-\u001f\u007f-\u009f]/g, '\ufffd')
 }
