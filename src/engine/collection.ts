@@ -167,9 +167,12 @@ export class EngineCollection {
       return await task(await this.core.read(options))
     } catch (error) {
       if (!isWindlassError(error, 'expired')) throw error
-      const changed = await this.core.reload()
-      if (!changed) throw new WindlassError('corrupt', `${messageOf(error)}, and the newest manifest names it: restore it from a copy of the bucket`, { ...error.details, cause: error })
-      return task(await this.core.read(options))
+      await this.core.reload()
+      return task(await this.core.read(options)).catch((again: unknown) => {
+        if (!isWindlassError(again, 'expired') || again.details.key !== error.details.key) throw again
+        // The view is new now, and names it still.
+        throw new WindlassError('corrupt', `${messageOf(again)}, and the newest manifest names it: restore it from a copy of the bucket`, { ...again.details, cause: again })
+      })
     }
   }
 

@@ -32,7 +32,13 @@ export class Database {
 
   /** @throws {WindlassError} `conflict` when the name is taken. */
   async create(name: string, schema: CollectionSchema): Promise<EngineCollection> {
-    const id = await this.catalog.create(name, schema)
+    const id = await this.catalog.create(name, schema).catch(async (error: unknown) => {
+      if (!isWindlassError(error, 'conflict')) throw error
+      // Taken by what was dropped, if whoever dropped it died half-way: the look finishes that, and the name is free.
+      const isFree = await this.#find(name).then(() => false, (found: unknown) => isWindlassError(found, 'not-found'))
+      if (!isFree) throw error
+      return this.catalog.create(name, schema)
+    })
     // Somebody here may have found it first: one collection has one writer in a process (docs/protocol.md, B3).
     for (let known = this.#open.get(name); known; known = this.#open.get(name)) {
       const collection = await known.catch(() => null)

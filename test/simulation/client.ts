@@ -10,11 +10,15 @@ import type { World } from './world.ts'
 /** The one name that all processes fight about. */
 export const collectionName = 'c'
 
+// No history is shorter than this.
+const operationsMin = 220
+
 /** What all clients of a history share. */
 export interface Stage {
   readonly world: World
   readonly plan: HistoryPlan
   readonly journal: Journal
+  readonly situation: { readonly operations: number }
   readonly ids: { next: number }
 }
 
@@ -44,9 +48,9 @@ export class Client {
     const { world, plan } = this.#stage
     if (isFirst || plan.allCreate) await this.create()
     else await this.#process.clock.sleep(world.between(0, 300))
-    for (let left = plan.operationsPerClient; left > 0; left--) {
+    for (let left = plan.operationsPerClient; left > 0 || this.#stage.situation.operations < operationsMin; left--) {
       await this.#pause()
-      if (plan.drops && world.happens(0.03)) {
+      if (plan.drops && world.happens(0.06)) {
         await this.drop()
         await this.create()
       }
@@ -62,12 +66,28 @@ export class Client {
     await this.list('strong', true)
   }
 
-  create(): Promise<void> {
-    const { plan } = this.#stage
-    return this.#ask({ kind: 'create' }, async (note) => {
+  /** Creates the collection, and may read it at once, twice, while others have found it already. */
+  async create(): Promise<void> {
+    const { plan, world } = this.#stage
+    const created: EngineCollection[] = []
+    await this.#ask({ kind: 'create' }, async (note) => {
       const collection = await this.#process.database.create(collectionName, schema(plan.hasText ? {} : { textFields: [] }))
       note(collection)
+      created.push(collection)
       return { kind: 'done' }
+    })
+    const [collection] = created
+    if (!collection || world.happens(0.5)) return
+    const first = this.#listOf(collection)
+    await this.#process.clock.sleep(world.between(0, 400))
+    await Promise.all([first, this.#listOf(collection)])
+  }
+
+  #listOf(collection: EngineCollection): Promise<void> {
+    return this.#ask({ kind: 'list', consistency: 'strong', mustWork: false }, async (note) => {
+      note(collection)
+      const { rows } = await collection.list({ limit: 500, include: { metadata: true } })
+      return { kind: 'rows', rows: rows.map(printRow) }
     })
   }
 

@@ -61,7 +61,7 @@ class History {
     this.#journal = new Journal(this.#world, (id) => this.#observer.logLength(id))
     const { rates, hasDate, refusesMissing } = this.#plan
     this.#situation = { world: this.#world, bucket: this.#bucket, rates, hasDate, refusesMissing, epochMs, orphanRate: 0.5, count, report: (problem) => void this.#problems.push(problem), operations: 0 }
-    this.#stage = { world: this.#world, plan: this.#plan, journal: this.#journal, ids: { next: 1 } }
+    this.#stage = { world: this.#world, plan: this.#plan, journal: this.#journal, situation: this.#situation, ids: { next: 1 } }
   }
 
   async run(): Promise<HistoryResult> {
@@ -83,7 +83,7 @@ class History {
     const image = this.#newRandom()
     for (let slot = 0; slot < plan.processCount; slot++) this.#start(slot, plan.clones && slot < 2 ? image : this.#newRandom())
     if (plan.sweepsAtGrace) this.#sweepLater()
-    world.beforeStep = (owner) => this.#meddle(owner as SimProcess)
+    world.beforeStep = (owner, label) => this.#meddle(owner as SimProcess, label)
     await world.run(() => this.#running === 0, stepsMax)
     // The storm is over: everybody wakes up on a quiet network, and everything must work.
     this.#isOver = true
@@ -102,6 +102,7 @@ class History {
     const plan = this.#plan
     const process = new SimProcess(`p${slot}.${this.#incarnations++}`, this.#situation, {
       skewMs: world.between(-plan.skewMaxMs, plan.skewMaxMs),
+      cacheBytes: plan.cacheBytes,
       random,
       lastPut: this.#lastPut,
     })
@@ -132,11 +133,12 @@ class History {
   }
 
   /** Before each step of a process: it may die, sleep, or find its clock set. */
-  #meddle(process: SimProcess): void {
+  #meddle(process: SimProcess, label: string): void {
     const world = this.#world
     const plan = this.#plan
     if (this.#isOver) return
-    const dice = world.random.next()
+    // Where an answer is bad, or a write is under way, most is at stake.
+    const dice = world.random.next() / (/^put|: (unavailable|outcome-unknown|conflict)$/.test(label) ? 5 : 1)
     if (dice < plan.crashRate && this.#incarnations < 20) {
       this.#situation.count('crash')
       world.trace(`${process.name} crashes`)
@@ -187,12 +189,13 @@ class History {
   }
 
   async #check(): Promise<void> {
+    this.#problems.push(...this.#observer.unreachable())
     for (const collection of this.#observer.collections.values()) {
       const model = new Model(collection.log)
       this.#problems.push(...checkJournal(this.#journal.entries, collection, model))
       this.#problems.push(...(await checkManifests(collection, model, this.#bucket)))
     }
-    const fresh = new SimProcess('fresh', this.#situation, { skewMs: 0, random: this.#newRandom(), lastPut: this.#lastPut })
+    const fresh = new SimProcess('fresh', this.#situation, { skewMs: 0, cacheBytes: 1 << 20, random: this.#newRandom(), lastPut: this.#lastPut })
     await this.#runAll([[fresh, () => this.#recover(fresh)]])
   }
 

@@ -1,4 +1,5 @@
 import { messageOf } from '../../src/base/errors.ts'
+import { decodeCatalogEntry } from '../../src/format/catalog-entry.ts'
 import { deletesKey } from '../../src/format/deletes.ts'
 import { decodeLogRecord, type LogRecord } from '../../src/format/log-record.ts'
 import { decodeManifest, type Manifest } from '../../src/format/manifest.ts'
@@ -36,6 +37,16 @@ export class Observer {
     return this.collections.get(id)?.log.length ?? 0
   }
 
+  /** Collections that hold commits, live on, and that no name stands for. */
+  unreachable(): string[] {
+    const named = new Set<string>()
+    for (const [key, { bytes }] of this.#bucket.objects) {
+      const entry = key.startsWith('catalog/') ? decodeCatalogEntry(bytes, key) : null
+      if (entry) named.add(entry.id)
+    }
+    return [...this.collections.values()].flatMap(({ id, log }) => (log.length === 0 || named.has(id) || hasEnded(log) ? [] : [`collection ${id} holds ${log.length} commits, and no name stands for it`]))
+  }
+
   #observe(event: BucketEvent): void {
     const match = /^data\/([^/]+)\/(.+)$/.exec(event.key)
     if (!match) return this.#observeElsewhere(event)
@@ -64,8 +75,7 @@ export class Observer {
     }
     if (record.seq <= log.length) return this.#report(event, `commit ${record.seq} is overwritten`)
     if (record.seq !== log.length + 1) return this.#report(event, `commit ${record.seq} stands above a gap: ${log.length} is the last (B3)`)
-    const end = log.at(-1)?.event?.kind
-    if (end === 'dropped' || end === 'moved') this.#report(event, `commit ${record.seq} follows the end of the log (E3)`)
+    if (hasEnded(log)) this.#report(event, `commit ${record.seq} follows the end of the log (E3)`)
     if (this.#nonces.has(record.nonce)) this.#report(event, `commit ${record.seq} has the nonce of another commit (B2)`)
     this.#nonces.add(record.nonce)
     log.push(record)
@@ -115,6 +125,11 @@ export class Observer {
 /** Segments and bitmaps, as keys below the collection's prefix. */
 export function objectsNamedBy(manifest: Manifest): Set<string> {
   return new Set(manifest.segments.flatMap(({ id, deletes }) => [segmentKey(id), ...(deletes ? [deletesKey(deletes.id)] : [])]))
+}
+
+function hasEnded(log: readonly LogRecord[]): boolean {
+  const end = log.at(-1)?.event?.kind
+  return end === 'dropped' || end === 'moved'
 }
 
 function logName(seq: number): string {

@@ -22,6 +22,7 @@ export interface FaultRates {
 
 /** What one history is made of. A random part of all faults and operations each ("swarm testing", Groce et al. 2012). */
 export interface HistoryPlan {
+  readonly theme: (typeof themes)[number]
   readonly processCount: number
   readonly clientsPerProcess: number
   readonly operationsPerClient: number
@@ -50,6 +51,8 @@ export interface HistoryPlan {
   readonly allCreate: boolean
   readonly drops: boolean
   readonly hasText: boolean
+  /** What a process may keep of segments in memory. */
+  readonly cacheBytes: number
   /** Weights of the operations that this history has. */
   readonly weights: Readonly<Record<OperationKind, number>>
 }
@@ -61,34 +64,46 @@ export const graceMs = 3_600_000
 
 export const noFaults: FaultRates = { refused: 0, lostRequest: 0, lostAnswer: 0, late: 0, repeated: 0, conflict409: 0, throttled: 0, slow: 0 }
 
+/** What a history is about; each kind of race needs its own weather. */
+const themes = ['mixed', 'mixed', 'ambiguous', 'ambiguous', 'sleepers', 'sleepers', 'names'] as const
+
 export function drawPlan(world: World): HistoryPlan {
-  const isQuiet = world.happens(0.12)
-  const level = isQuiet ? 0 : world.pick([0.01, 0.03, 0.08])
-  const rates: FaultRates = { ...noFaults }
-  for (const name of Object.keys(rates) as (keyof FaultRates)[]) if (world.happens(0.6)) rates[name] = level * world.between(0.3, 1.5)
+  const theme = world.pick(themes)
+  const isQuiet = theme === 'mixed' && world.happens(0.2)
+  const sleeps = theme === 'sleepers'
   const weights = {} as Record<OperationKind, number>
   for (const kind of operationKinds) weights[kind] = world.happens(0.75) ? world.between(0.2, 1) : 0
   weights.put += 0.5
   weights.list += 0.3
   return {
-    processCount: 3 + world.below(3),
-    clientsPerProcess: 1 + world.below(2),
-    operationsPerClient: 6 + world.below(10),
+    theme,
+    processCount: 4 + world.below(2),
+    clientsPerProcess: sleeps ? 2 : 1 + world.below(2),
+    operationsPerClient: 4 + world.below(7),
     keyCount: world.pick([2, 4, 8]),
-    rates,
-    crashRate: isQuiet || world.happens(0.4) ? 0 : world.pick([0.001, 0.004, 0.01]),
-    freezeRate: isQuiet || world.happens(0.4) ? 0 : world.pick([0.001, 0.004, 0.01]),
+    rates: isQuiet ? noFaults : drawRates(world, theme),
+    crashRate: isQuiet || world.happens(0.4) ? 0 : world.pick([0.001, 0.003, 0.006]),
+    freezeRate: sleeps ? world.pick([0.004, 0.01]) : isQuiet || world.happens(0.4) ? 0 : world.pick([0.001, 0.003]),
     jumpRate: world.happens(0.2) ? 0.002 : 0,
     skewMaxMs: world.pick([0, 1000, 600_000]),
     hasDate: world.happens(0.85),
     refusesMissing: world.happens(0.15),
-    withdrawsRights: !isQuiet && world.happens(0.1),
-    sweepsAtGrace: world.happens(0.6),
-    lullRate: world.happens(0.5) ? 0 : world.pick([0.01, 0.05, 0.1]),
+    withdrawsRights: theme === 'mixed' && !isQuiet && world.happens(0.3),
+    sweepsAtGrace: sleeps || world.happens(0.4),
+    lullRate: sleeps ? world.pick([0.05, 0.15]) : world.happens(0.7) ? 0 : 0.05,
     clones: world.happens(0.3),
-    allCreate: world.happens(0.3),
-    drops: world.happens(0.15),
+    allCreate: theme === 'names' || world.happens(0.2),
+    drops: theme === 'names',
     hasText: world.happens(0.15),
+    cacheBytes: world.pick([0, 4000, 1 << 20]),
     weights,
   }
+}
+
+function drawRates(world: World, theme: HistoryPlan['theme']): FaultRates {
+  const level = theme === 'ambiguous' ? 0.04 : world.pick([0.01, 0.03, 0.06])
+  const rates: FaultRates = { ...noFaults }
+  for (const name of Object.keys(rates) as (keyof FaultRates)[]) if (world.happens(0.6)) rates[name] = level * world.between(0.3, 1.5)
+  if (theme === 'ambiguous') for (const name of ['late', 'conflict409', 'lostRequest'] as const) rates[name] = Math.max(rates[name], level)
+  return rates
 }

@@ -35,7 +35,7 @@ export class World {
   /** Called with each line of the history; the same seed gives the same lines. */
   readonly trace: (line: string) => void
   /** Runs before each step of a process; may crash or freeze it. */
-  beforeStep: (owner: Owner) => void = () => undefined
+  beforeStep: (owner: Owner, label: string) => void = () => undefined
   #current: Owner | null = null
   #order = 0
   readonly #heap: Step[] = []
@@ -96,7 +96,7 @@ export class World {
       this.#push(step)
       return
     }
-    if (owner) this.beforeStep(owner)
+    if (owner) this.beforeStep(owner, step.label)
     if (owner && (!owner.isAlive || owner.frozenUntil > this.now)) {
       if (owner.isAlive) {
         step.at = owner.frozenUntil

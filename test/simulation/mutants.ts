@@ -1,0 +1,217 @@
+import type { Edit } from './build.ts'
+
+/** The engine with one rule of docs/protocol.md broken; the simulation must notice. */
+export interface Mutant {
+  readonly name: string
+  /** The rule, as docs/protocol.md numbers it. */
+  readonly rule: string
+  readonly edits: readonly Edit[]
+  /** A seed whose history catches it. Found by a search; search again when it does not any more. */
+  readonly seed: number
+}
+
+const writer = 'src/engine/commit/writer.ts'
+const core = 'src/engine/core.ts'
+const flush = 'src/engine/maintain/flush.ts'
+const replaceManifest = 'src/engine/commit/replace-manifest.ts'
+const absence = 'src/store/listing-absence-store.ts'
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'manifest put without its condition',
+    rule: 'the manifest is replaced by compare-and-swap',
+    edits: [{ file: replaceManifest, find: '{ condition: { ifMatch: base.etag } }', replace: '{}' }],
+    seed: 1,
+  },
+  {
+    name: 'log put without its condition',
+    rule: 'a log number is taken once',
+    edits: [{ file: writer, find: 'store.put(key, bytes, { condition: { ifAbsent: true } })', replace: 'store.put(key, bytes, {})' }],
+    seed: 1,
+  },
+  {
+    name: 'log number reused after 412',
+    rule: 'who loses a number takes the next',
+    edits: [{ file: writer, find: '      this.#unsettled = null\n      return false\n    }\n', replace: '      await store.put(key, attempt.bytes, { condition: { ifMatch: answer.etag } })\n      await this.#acknowledge(attempt, answer.date)\n      return true\n    }\n' }],
+    seed: 1,
+  },
+  {
+    name: 'nonce ignored: who finds its number taken thinks it won',
+    rule: 'B2',
+    edits: [{ file: writer, find: 'winner.nonce === record.nonce', replace: 'winner.seq === record.seq' }],
+    seed: 1,
+  },
+  {
+    name: '412 on the first attempt means lost',
+    rule: 'B2',
+    edits: [{ file: writer, find: 'winner.nonce === record.nonce', replace: 'winner.nonce === record.nonce && attempt.basis === null' }],
+    seed: 1,
+  },
+  {
+    name: 'nonce per process, which a clone has too',
+    rule: 'B2',
+    edits: [
+      { file: writer, find: 'nonce: newNonce(random)', replace: 'nonce: nonceOf(random)' },
+      {
+        file: writer,
+        find: 'function settleAll(',
+        replace: 'const kept = new WeakMap<object, string>()\nfunction nonceOf(random: Parameters<typeof newNonce>[0]): string {\n  if (!kept.has(random)) kept.set(random, newNonce(random))\n  return kept.get(random)!\n}\n\nfunction settleAll(',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: '409 with nobody there means swept',
+    rule: 'B2: only the same bytes may go to a number again',
+    edits: [{ file: writer, find: 'if (manifest.floor < record.seq) return null', replace: 'if (manifest.floor < 0) return null' }],
+    seed: 1,
+  },
+  {
+    name: 'n + 1 before n',
+    rule: 'B3',
+    edits: [
+      { file: writer, find: '    await core.open()\n    await this.#settle()\n', replace: '    await core.open()\n' },
+      { file: writer, find: '      const seq = view.seq + 1\n', replace: '      const seq = view.seq + (this.#unsettled ? 2 : 1)\n' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'fence removed: an old view is not looked at again, before or after the put',
+    rule: 'B1',
+    edits: [
+      { file: writer, find: 'if (core.viewAgeMs() > settings.graceMs / 4) {', replace: 'if (core.viewAgeMs() === Infinity) {' },
+      { file: writer, find: 'if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {', replace: 'if (storeDate === undefined) {' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'fence after the put removed',
+    rule: 'B1',
+    edits: [{ file: writer, find: 'if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {', replace: 'if (settings.graceMs < 0) {' }],
+    seed: 1,
+  },
+  {
+    name: "a view's age is that of the process's newest look",
+    rule: 'B1',
+    edits: [{ file: writer, find: 'return basis ? ageMs(basis, this.#core.context.clock, storeDate) : Infinity', replace: 'return basis ? this.#core.viewAgeMs(storeDate) : Infinity' }],
+    seed: 1,
+  },
+  {
+    name: 'what is acknowledged after a pause counts although it lies below the floor',
+    rule: 'B1: floor >= n is outcome-unknown, never success',
+    edits: [{ file: writer, find: 'if (manifest.floor >= record.seq) {', replace: 'if (manifest.floor < 0) {' }],
+    seed: 1,
+  },
+  {
+    name: 'flush takes its floor after its rows',
+    rule: 'replacing the manifest never changes content',
+    edits: [{ file: flush, find: '    floor: plan.floor,\n    floorTime', replace: '    floor: Math.max(plan.floor, plan.view.seq),\n    floorTime' }],
+    seed: 1,
+  },
+  {
+    name: 'flush drops a concurrent delete',
+    rule: 'replacing the manifest never changes content',
+    edits: [{ file: flush, find: '.filter(({ died }) => died.records + died.documents > 0)', replace: '.filter(({ died }) => died.records + died.documents > 1)' }],
+    seed: 1,
+  },
+  {
+    name: 'reader trusts a stale manifest',
+    rule: 'A4: floor > t must be loaded first',
+    edits: [{ file: core, find: 'if (changed && changed.manifest.floor > this.#view!.seq) await this.#replaceView(changed)', replace: 'if (changed && changed.manifest.floor > this.#view!.seq + 1000) await this.#replaceView(changed)' }, { file: core, find: 'else if (changed && changed.manifest.floor > base) return false', replace: 'else if (changed && changed.manifest.floor < 0) return false' }],
+    seed: 1,
+  },
+  {
+    name: 'a look proves the number that the view has meanwhile',
+    rule: 'A1',
+    edits: [{ file: core, find: 'else if (changed && changed.manifest.floor > base) return false', replace: 'else if (changed && changed.manifest.floor < 0) return false' }],
+    seed: 1,
+  },
+  {
+    name: 'the two answers of a read may lie hours apart',
+    rule: 'A1',
+    edits: [
+      { file: core, find: 'if (isProven && ageMs(started, clock) <= settings.graceMs / 4) return', replace: 'if (isProven) return' },
+      { file: core, find: 'if (ageMs(started, clock) > settings.graceMs / 4) return false', replace: '' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'probe joined in flight',
+    rule: 'A2',
+    edits: [{ file: 'src/engine/lane.ts', find: '  join(): Promise<Value> {\n', replace: '  join(): Promise<Value> {\n    if (this.#running) return this.#running\n' }],
+    seed: 1,
+  },
+  {
+    name: 'opening joined in flight',
+    rule: 'A2',
+    edits: [{ file: core, find: 'const isFirst = this.#view === null', replace: 'const isFirst = true' }],
+    seed: 1,
+  },
+  {
+    name: 'a gap in a window of the log is skipped',
+    rule: 'A3: the first absence ends the prefix',
+    edits: [
+      { file: 'src/engine/commit/log.ts', find: '      if (!answer) return found\n      found.push(answer)\n    }\n', replace: '      if (answer) found.push(answer)\n    }\n    if (answers.some((answer) => !answer)) return found\n' },
+      { file: core, find: 'else for (const commit of commits) if (commit.record.seq === this.#view!.seq + 1) await', replace: 'else for (const commit of commits) if (commit.record.seq > this.#view!.seq) await' },
+      { file: 'src/engine/view.ts', find: 'if (record.seq !== this.seq + 1) throw', replace: 'if (record.seq <= this.seq) throw' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'bitmap applied to the wrong segment',
+    rule: 'a bitmap names its segment, and is refused elsewhere',
+    edits: [{ file: flush, find: 'replaced.set(ref.id, { ...ref,', replace: 'replaced.set(manifest.segments[0]!.id, { ...manifest.segments[0]!,' }],
+    seed: 1,
+  },
+  {
+    name: '403 is absence although absence was 404',
+    rule: 'F1',
+    edits: [{ file: absence, find: "if (!isRefused(error) || this.#policy === 'get') throw error", replace: "if (!isRefused(error)) throw error\n      if (this.#policy === 'get') return null" }],
+    seed: 1,
+  },
+  {
+    name: 'acknowledged after dropped',
+    rule: 'E3: nothing is put after an end',
+    edits: [
+      { file: core, find: '    if (!view.ended) return\n', replace: '    if (view.seq >= 0) return\n' },
+      { file: 'src/engine/view.ts', find: "if (this.ended) throw new WindlassError('corrupt'", replace: "if (this.seq < 0) throw new WindlassError('corrupt'" },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'an end and a commit put side by side',
+    rule: 'B3: one log put in flight per process and collection',
+    edits: [{ file: writer, find: 'await this.#turns.run(() => this.#commitGroup(group))', replace: 'await this.#commitGroup(group)' }],
+    seed: 1,
+  },
+  {
+    name: 'equal manifest bytes: a nonce is used again',
+    rule: 'D1',
+    edits: [{ file: flush, find: '  const nonce = newNonce(random)\n', replace: '  const nonce = manifest.pastNonces[0] ?? newNonce(random)\n' }],
+    seed: 1,
+  },
+  {
+    name: 'a name that somebody else took counts as ours',
+    rule: 'the catalog nonce tells whose put won',
+    edits: [{ file: 'src/engine/catalog.ts', find: 'if (now.entry?.nonce !== nonce) {', replace: 'if (!now.entry) {' }],
+    seed: 1,
+  },
+  {
+    name: 'catalog DELETE',
+    rule: 'H1: a name is emptied, never deleted',
+    edits: [{ file: 'src/engine/catalog.ts', find: 'await store.put(catalogKey(name), new Uint8Array(0), { condition: { ifMatch: etag } })', replace: 'await store.delete([catalogKey(name)])' }],
+    seed: 1,
+  },
+  {
+    name: 'a drop that died half-way leaves its name taken',
+    rule: 'E3: who meets an end helps to finish',
+    edits: [{ file: 'src/engine/database.ts', find: '      await this.catalog.drop(name, id)\n    }\n    throw', replace: '    }\n    throw' }],
+    seed: 1,
+  },
+  {
+    name: 'a failure after the put says that nothing was written',
+    rule: 'an acknowledged failure is no failure',
+    edits: [{ file: core, find: "      this.maintenanceError = messageOf(error)\n      this.#verified = null\n", replace: '      throw error\n' }],
+    seed: 1,
+  },
+]
