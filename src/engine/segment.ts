@@ -53,9 +53,13 @@ export class Segment {
     const { rowCount, deletes } = this.ref
     if (!deletes) return new Bitset(rowCount)
     const key = this.#deletesPrefix + deletesKey(deletes.id)
-    const answer = await this.#store.get(key)
-    if (answer.kind !== 'found') throw missingObject(this.#store.url, key)
-    return Bitset.fromBytes(decodeDeletes(answer.bytes, key, this.ref).bitmap, rowCount)
+    // Every new manifest asks again for bitmaps that have not changed.
+    const bits = await this.#cache.get(key, async () => {
+      const answer = await this.#store.get(key)
+      if (answer.kind !== 'found') throw missingObject(this.#store.url, key)
+      return { value: Bitset.fromBytes(decodeDeletes(answer.bytes, key, this.ref).bitmap, rowCount), size: answer.size + 64 }
+    })
+    return bits.clone()
   }
 
   /** Flags and stamps of every row. */

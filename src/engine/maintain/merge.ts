@@ -1,4 +1,5 @@
 import { Bitset } from '../../base/bitset.ts'
+import { concatBytes } from '../../base/bytes.ts'
 import { newId } from '../../base/random.ts'
 import { deletesKey, encodeDeletes } from '../../format/deletes.ts'
 import type { DeletesRef, Manifest, SegmentRef } from '../../format/manifest.ts'
@@ -97,9 +98,9 @@ async function putChunks(core: CollectionCore, key: string, chunks: AsyncIterabl
     await store.upload(core.prefix + key, counted())
     return size
   }
-  const parts: Uint8Array<ArrayBuffer>[] = []
-  for await (const chunk of chunks) parts.push(chunk as Uint8Array<ArrayBuffer>)
-  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer())
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) parts.push(chunk)
+  const bytes = concatBytes(parts)
   await store.put(core.prefix + key, bytes)
   return bytes.length
 }

@@ -74,9 +74,9 @@ async function execute(core: CollectionCore, { plan, putAt, storeNow }: StoredPl
   const isDue = ({ since }: { since: number | null }, now: number) => now - (since ?? putAt) >= restMs
   if (![...plan.objects, ...plan.logs].some((each) => isDue(each, storeNow))) return 0
   const barrier = await core.manifestLane.run(() => putBarrier(core, plan))
-  // Both times are the store's own: no clock of ours, nor that of a proxy, decides.
-  if (!barrier || barrier.putAt - putAt < graceMs) return 0
+  if (!barrier) return 0
   const { manifest, named } = barrier
+  // Both times are the store's own, of the plan and of the barrier: no clock of ours, nor that of a proxy, decides.
   const doomed = plan.objects.filter((each) => isDue(each, barrier.putAt) && !isNamed(each.key, manifest, named)).map(({ key }) => key)
   for (const { first, last, since } of plan.logs) {
     if (!isDue({ since }, barrier.putAt)) continue
@@ -102,6 +102,8 @@ async function putBarrier(core: CollectionCore, plan: SweepPlan): Promise<Barrie
   for (let attempt = 1; attempt <= barrierAttemptsMax; attempt++) {
     await core.paceManifest()
     const base = await loadManifest(store, core.prefix)
+    // Done before, to its end or not: what is left of it is in the next plan.
+    if (attempt === 1 && base.manifest.sweep.id === plan.id) return null
     const named = await namedBy(store, core.id, base.manifest)
     await releaseUnborn(core, base.manifest)
     const pins = base.manifest.pins.filter((pin) => !named.idlePins.includes(pin))

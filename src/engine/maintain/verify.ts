@@ -5,6 +5,7 @@ import { decodeManifest, manifestKey } from '../../format/manifest.ts'
 import { segmentKey, verifySection } from '../../format/segment.ts'
 import type { CollectionCore } from '../core.ts'
 import type { View } from '../view.ts'
+import { readLastPlan } from './sweep.ts'
 
 /** What a verification read, and what was wrong with it. */
 export interface Verification {
@@ -50,6 +51,10 @@ export async function verifyCollection(core: CollectionCore, view: View): Promis
       const { id } = ref.deletes
       await check(deletesKey(id), (bytes) => void decodeDeletes(bytes, core.prefix + deletesKey(id), ref))
     }
+  }
+  const last = await readLastPlan(core)
+  for (const seq of last?.plan.breaches ?? []) {
+    problems.push({ object: logKey(seq), message: 'written below the floor after it had been swept, by a writer that stalled past every fence: it is not part of the collection' })
   }
   return { objectCount, sizeBytes, problems }
 }
