@@ -18,6 +18,9 @@ import type { Batch, CollectionStats, Include, ListOptions, ListPage, QueryOptio
 import { checkKey } from './validate.ts'
 import type { Snapshot } from './view.ts'
 
+/** A flush that failed is tried again by the next write; sooner it would only fail again. */
+const retryAfterMs = 2000
+
 /** A named set of records, read and written by any number of processes at once. */
 export class EngineCollection {
   readonly name: string
@@ -191,11 +194,36 @@ export class EngineCollection {
     return this.#flushing
   }
 
-  /** The writer that meets the bound flushes, so that a bucket with short-lived writers only still gets flushed (B8). */
+  /**
+   * The writer that meets the bound flushes, so that a bucket with short-lived writers only still gets flushed (docs/protocol.md, B8).
+   * @throws {WindlassError} `unavailable` when that failed; nothing was written.
+   */
   async #relieve(): Promise<void> {
+    let cause: unknown
+    // The first may have joined a flush that began before the backlog had grown.
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      if (!(await this.#isOverBound())) return
+      try {
+        await this.#flushOnce()
+      } catch (error) {
+        cause = error
+      }
+    }
+    if (!(await this.#isOverBound())) return
+    const { name, unflushedBytes, tail } = await this.core.open()
+    const { unflushedBytesMax, unflushedCommitsMax } = this.core.context.settings
+    const why = cause === undefined ? 'others replace the manifest all the time' : messageOf(cause)
+    throw new WindlassError(
+      'unavailable',
+      `collection ${JSON.stringify(name)} has ${tail.length} commits of ${unflushedBytes} bytes to flush, at most ${unflushedCommitsMax} of ${unflushedBytesMax}, and flushing failed (${why}): retry later`,
+      { key: this.core.prefix, retryAfterMs, cause },
+    )
+  }
+
+  async #isOverBound(): Promise<boolean> {
     const view = await this.core.open()
     const { unflushedBytesMax, unflushedCommitsMax } = this.core.context.settings
-    if (view.unflushedBytes > unflushedBytesMax || view.tail.length > unflushedCommitsMax) await this.#flushOnce()
+    return !view.ended && (view.unflushedBytes >= unflushedBytesMax || view.tail.length >= unflushedCommitsMax)
   }
 
   async #flushWhenDue(): Promise<void> {
