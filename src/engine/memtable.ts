@@ -14,6 +14,8 @@ export type AnalyzerFor = (id: string) => Analyzer
 export class Memtable {
   readonly rows: Row[] = []
   readonly postings = new Map<string, MemoryPostings>()
+  /** The effect each row came from: what its terms are remembered by. */
+  readonly #origins: object[] = []
   readonly #slotByKey = new Map<string, number>()
   readonly #deadSlots = new Set<number>()
   readonly #analyzerFor: AnalyzerFor
@@ -30,13 +32,25 @@ export class Memtable {
     const slot = this.rows.length
     this.rows.push(row)
     this.#slotByKey.set(memoryKey(row.space, row.key), slot)
+    this.#origins.push(origin)
+    this.#indexText(slot, schema)
+  }
+
+  /** Indexes all rows anew, for a schema whose text fields changed. Readers find the same rows in the new postings. */
+  indexAgain(schema: CollectionSchema): void {
+    this.postings.clear()
+    for (let slot = 0; slot < this.rows.length; slot++) this.#indexText(slot, schema)
+  }
+
+  #indexText(slot: number, { textFields }: CollectionSchema): void {
+    const row = this.rows[slot]!
     if (row.space !== 'records') return
-    for (const { field, analyzer } of schema.textFields) {
+    for (const { field, analyzer } of textFields) {
       const text = textOf(row, field)
       if (text === null) continue
       let postings = this.postings.get(field)
       if (!postings) this.postings.set(field, (postings = new MemoryPostings()))
-      postings.add(slot, this.#termsOf(origin, field, text, analyzer))
+      postings.add(slot, this.#termsOf(this.#origins[slot]!, field, text, analyzer))
     }
   }
 
@@ -73,8 +87,9 @@ export class Memtable {
   #termsOf(origin: object, field: string, text: string, analyzer: string): string[] {
     let byField = this.#terms.get(origin)
     if (!byField) this.#terms.set(origin, (byField = new Map()))
-    let terms = byField.get(field)
-    if (!terms) byField.set(field, (terms = this.#analyzerFor(analyzer).terms(text)))
+    const name = `${analyzer}\0${field}`
+    let terms = byField.get(name)
+    if (!terms) byField.set(name, (terms = this.#analyzerFor(analyzer).terms(text)))
     return terms
   }
 }

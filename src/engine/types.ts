@@ -50,6 +50,8 @@ export interface Batch {
   readonly conditions?: readonly Condition[]
   /** What made the vectors. The first such batch names it for the collection; another name is refused. */
   readonly embeddingModel?: string
+  /** What changes of the schema, given what it is at the batch's place in the log. */
+  readonly schema?: (schema: CollectionSchema) => Partial<Pick<CollectionSchema, 'custom' | 'textFields' | 'nonFilterableKeys'>>
 }
 
 export interface WriteResult {

@@ -121,7 +121,11 @@ export class View {
   #applyEvent(record: LogRecord): void {
     const { event } = record
     if (!event) return
-    if (event.kind === 'schema' || event.kind === 'created') this.schema = event.schema
+    if (event.kind === 'schema' || event.kind === 'created') {
+      const hasNewText = JSON.stringify(event.schema.textFields) !== JSON.stringify(this.schema.textFields)
+      this.schema = event.schema
+      if (hasNewText) this.memtable.indexAgain(this.schema)
+    }
     if (event.kind === 'renamed' || event.kind === 'created') this.name = event.name
     if (event.kind === 'dropped') this.ended = { kind: 'dropped' }
     if (event.kind === 'moved') this.ended = { kind: 'moved', to: event.to }

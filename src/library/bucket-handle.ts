@@ -3,13 +3,14 @@ import type { CollectionSchema } from '../format/manifest.ts'
 import type { CountingStore } from '../store/counting-store.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { proveConditionalWrites } from '../store/prove-conditional-writes.ts'
-import { analyzerIdOf } from '../text/analyzer.ts'
-import { CollectionHandle, type LibraryContext } from './collection-handle.ts'
+import { Namespaces } from '../engine/namespaces.ts'
+import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
 import type { Bucket, Collection, CollectionOptions, CollectionSummary, Health, HealthCheck, Problem } from './types.ts'
 
 /** A bucket and everything in it, opened in this process. */
 export class BucketHandle implements Bucket {
   readonly url: string
+  readonly namespaces: Namespaces
   readonly #store: ObjectStore
   readonly #counting: CountingStore
   readonly #context: LibraryContext
@@ -19,6 +20,7 @@ export class BucketHandle implements Bucket {
     this.#store = store
     this.#counting = counting
     this.#context = context
+    this.namespaces = new Namespaces(context.database.context)
   }
 
   async createCollection(name: string, options: CollectionOptions = {}): Promise<Collection> {
@@ -105,13 +107,13 @@ async function check(name: string, task: () => Promise<string>): Promise<HealthC
   }
 }
 
-function toSchema({ dimension, metric = 'cosine', language = 'english' }: CollectionOptions): CollectionSchema {
+function toSchema({ dimension, metric = 'cosine', language = 'english', textFields = [], nonFilterableKeys = [], custom = {} }: CollectionOptions): CollectionSchema {
   return {
     dimension: dimension ?? null,
     metric,
     embeddingModel: null,
-    textFields: [{ field: 'document', analyzer: analyzerIdOf(language) }],
-    nonFilterableKeys: [],
-    custom: {},
+    textFields: toTextFields(textFields, language),
+    nonFilterableKeys,
+    custom,
   }
 }

@@ -8,7 +8,9 @@ import type { CollectionStats, Include, ListPage, QueryOptions, QueryResult, Rea
 import { DocumentIndex } from '../vectorize/document-index.ts'
 import type { DocumentRow } from '../vectorize/document-rows.ts'
 import { searchPassages } from '../vectorize/passage-search.ts'
-import type { Collection, DocumentInfo, DocumentInput, DocumentPage, IndexedDocument, Passage, SearchOptions } from './types.ts'
+import type { CollectionSchema } from '../format/manifest.ts'
+import { analyzerIdOf } from '../text/analyzer.ts'
+import type { Collection, CollectionChanges, TextFieldOptions, DocumentInfo, DocumentInput, DocumentPage, IndexedDocument, Passage, SearchOptions } from './types.ts'
 
 /** What a handle needs besides the database; the embedding model is loaded when first needed. */
 export interface LibraryContext {
@@ -69,6 +71,18 @@ export class CollectionHandle implements Collection {
     return this.#run((collection) => collection.stats())
   }
 
+  async update(change: (schema: CollectionSchema) => CollectionChanges): Promise<void> {
+    await this.#run((collection) =>
+      collection.write({
+        operations: [],
+        schema: (schema) => {
+          const { textFields, custom } = change(schema)
+          return { ...(textFields && { textFields: toTextFields(textFields) }), ...(custom && { custom }) }
+        },
+      }),
+    )
+  }
+
   async flush(): Promise<void> {
     await this.#run((collection) => collection.flush())
   }
@@ -104,6 +118,13 @@ export class CollectionHandle implements Collection {
     const model = await this.#context.loadModel()
     return this.#run((collection) => task(new DocumentIndex(collection, { model, clock, random }), collection, model))
   }
+}
+
+/** The text fields of a schema: `document` first, always. */
+export function toTextFields(textFields: readonly TextFieldOptions[], language = 'english'): CollectionSchema['textFields'] {
+  const others = textFields.filter(({ field }) => field !== 'document')
+  const own = textFields.find(({ field }) => field === 'document')
+  return [{ field: 'document', analyzer: analyzerIdOf(own?.language ?? language) }, ...others.map((each) => ({ field: each.field, analyzer: analyzerIdOf(each.language ?? language) }))]
 }
 
 function parsedFilter(filter: unknown): { filter?: Filter } {

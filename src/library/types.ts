@@ -1,4 +1,7 @@
 import type { ListPage, Match, QueryOptions, QueryResult, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
+import type { Namespace } from '../engine/namespaces.ts'
+import type { JsonValue } from '../format/json-shape.ts'
+import type { CollectionSchema } from '../format/manifest.ts'
 import type { Metadata } from '../format/record.ts'
 
 /** What a new collection is. The dimension may wait for the first put. */
@@ -7,6 +10,35 @@ export interface CollectionOptions {
   readonly metric?: 'cosine' | 'dot' | 'euclidean'
   /** Language of the full-text analyzer; default `english`. */
   readonly language?: string
+  /** Full-text indexes on metadata keys that hold a string, besides the one on `document`. */
+  readonly textFields?: readonly TextFieldOptions[]
+  /** Metadata keys that no filter finds: large values that are only returned. */
+  readonly nonFilterableKeys?: readonly string[]
+  /** What a program keeps of its own; JSON. */
+  readonly custom?: Readonly<Record<string, JsonValue>>
+}
+
+export interface TextFieldOptions {
+  readonly field: string
+  readonly language?: string
+}
+
+/** What may change of a collection once it is made. Undefined: stays. */
+export interface CollectionChanges {
+  readonly textFields?: readonly TextFieldOptions[]
+  readonly custom?: Readonly<Record<string, JsonValue>>
+}
+
+/** Names that hold collections: vector buckets, tenants, databases. One small object each, replaced by compare-and-swap. */
+export interface NamespaceDirectory {
+  find(name: string): Promise<Namespace | null>
+  /** @throws {WindlassError} `conflict` when the name is taken. */
+  create(name: string, value: Namespace['value']): Promise<Namespace>
+  /** `change` runs again when somebody else changed it meanwhile. @throws {WindlassError} `not-found`. */
+  update(name: string, change: (namespace: Namespace) => Namespace): Promise<Namespace>
+  /** @throws {WindlassError} `conflict` when `isEmpty` says no, `not-found`. */
+  remove(name: string, isEmpty: () => Promise<boolean>): Promise<void>
+  list(options: { start?: string; after?: string; limit: number }): Promise<{ names: string[]; next?: string }>
 }
 
 /** A file to index. `open` is called a second time when the file is too large to keep while it is hashed. */
@@ -87,6 +119,8 @@ export interface Collection {
   query(options: Omit<QueryOptions, 'filter'> & { filter?: unknown }): Promise<QueryResult>
   count(options?: ReadOptions & { filter?: unknown }): Promise<number>
   stats(): Promise<CollectionStats>
+  /** Changes what may change, in one commit. `change` is asked at its place in the log. */
+  update(change: (stats: CollectionSchema) => CollectionChanges): Promise<void>
   flush(): Promise<void>
 
   /** Parses, chunks, embeds and stores one file; its old chunks go in the same commit. Unchanged files cost no write. */
@@ -126,6 +160,7 @@ export interface Problem {
 /** A bucket, opened. */
 export interface Bucket {
   readonly url: string
+  readonly namespaces: NamespaceDirectory
   createCollection(name: string, options?: CollectionOptions): Promise<Collection>
   /** @throws {WindlassError} `not-found`. */
   collection(name: string): Promise<Collection>
@@ -142,4 +177,4 @@ export interface Bucket {
   close(): Promise<void>
 }
 
-export type { Match, RowInput, RowView, WriteResult, QueryResult, CollectionStats, ListPage }
+export type { CollectionSchema, JsonValue, Namespace, Match, RowInput, RowView, WriteResult, QueryResult, CollectionStats, ListPage }

@@ -72,6 +72,7 @@ export class Resolver {
       }
     }
     if (batch.embeddingModel !== undefined) this.#claimModel(batch.embeddingModel)
+    if (batch.schema) this.#schema = { ...this.#schema, ...batch.schema(this.#schema) }
     for (const operation of batch.operations) await this.#resolveOne(operation, base, effects, counts)
     return { effects, ...counts }
   }

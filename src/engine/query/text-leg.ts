@@ -1,9 +1,13 @@
 import { WindlassError } from '../../base/errors.ts'
 import type { Analyzer } from '../../text/analyzer.ts'
 import { bm25Scores, type SourceScores } from '../../text/bm25.ts'
+import { MemoryPostings, type StoredPostings } from '../../text/postings.ts'
 import { TopK } from '../../vector/top-k.ts'
+import { textOf } from '../memtable.ts'
+import type { Segment } from '../segment.ts'
 import type { Snapshot } from '../view.ts'
 import { sourceStride, type Candidates } from './candidates.ts'
+import { readRows } from './rows.ts'
 
 /** A row by id (source × 2^32 + row), and its BM25. */
 export interface TextScored {
@@ -51,10 +55,11 @@ export class TextLeg {
 export async function scoreText(snapshot: Snapshot, sources: readonly Candidates[], text: string, field: string, analyzerFor: (id: string) => Analyzer): Promise<TextLeg> {
   const spec = snapshot.schema.textFields.find((textField) => textField.field === field)
   if (!spec) throw new WindlassError('invalid', `field ${JSON.stringify(field)} has no full-text index`, { path: 'field' })
-  const terms = analyzerFor(spec.analyzer).terms(text)
+  const analyzer = analyzerFor(spec.analyzer)
+  const terms = analyzer.terms(text)
   const indexed = await Promise.all(
     sources.map(async (source, index) => {
-      const postings = 'memory' in source ? (snapshot.memtable.postings.get(field) ?? null) : await source.segment.postings(field)
+      const postings = 'memory' in source ? (snapshot.memtable.postings.get(field) ?? null) : await segmentPostings(source.segment, field, analyzer)
       return postings && { source: postings, live: source.rows, index }
     }),
   )
@@ -63,6 +68,39 @@ export async function scoreText(snapshot: Snapshot, sources: readonly Candidates
     present.map(({ index }) => index),
     bm25Scores(terms, present),
   )
+}
+
+// A field that got its index after the segment was written: its words are found by reading them, once, until a merge writes them down.
+const builtPostings = new WeakMap<Segment, Map<string, Promise<MemoryPostings>>>()
+const rowsReadAtOnce = 1000
+
+async function segmentPostings(segment: Segment, field: string, analyzer: Analyzer): Promise<StoredPostings | MemoryPostings | null> {
+  const stored = await segment.postings(field)
+  if (stored || field === 'document') return stored
+  let byField = builtPostings.get(segment)
+  if (!byField) builtPostings.set(segment, (byField = new Map()))
+  let building = byField.get(field)
+  if (!building) {
+    building = buildPostings(segment, field, analyzer)
+    byField.set(field, building)
+    building.catch(() => byField.delete(field))
+  }
+  return building
+}
+
+async function buildPostings(segment: Segment, field: string, analyzer: Analyzer): Promise<MemoryPostings> {
+  const postings = new MemoryPostings()
+  const rows: number[] = []
+  ;(await segment.rowsOfSpace('records')).forEach((row) => rows.push(row))
+  for (let start = 0; start < rows.length; start += rowsReadAtOnce) {
+    const part = rows.slice(start, start + rowsReadAtOnce)
+    const views = await readRows(part.map((rowIndex) => ({ segment, rowIndex })), { metadata: true })
+    views.forEach(({ metadata = {} }, i) => {
+      const text = textOf({ document: null, metadata }, field)
+      if (text !== null) postings.add(part[i]!, analyzer.terms(text))
+    })
+  }
+  return postings
 }
 
 function lowerBound(sorted: Uint32Array, value: number): number {
