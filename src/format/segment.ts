@@ -244,7 +244,7 @@ export interface ExtraSection {
 }
 
 /**
- * A whole segment of `rows` at once.
+ * A whole segment of `rows` at once. `checksums`: of each row, as `rowChecksum` computes it.
  * @param rows Live rows sorted by `born`, at most one of each key in each space.
  * @param dimension Of all vectors; 0 when no row has one.
  * @throws {WindlassError} `invalid` for rows out of order, a key twice, a vector of another dimension.
@@ -259,7 +259,7 @@ export function encodeSegment({
   rows: Iterable<Row>
   dimension: number
   extraSections: readonly ExtraSection[]
-}): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[]; counts: SegmentCounts } {
+}): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[]; counts: SegmentCounts; checksums: readonly bigint[] } {
   const list = [...rows]
   checkOrder(list)
   const vectors = list.map(({ vector }) => vector)
@@ -284,7 +284,7 @@ export function encodeSegment({
   for (const { name, bytes } of extraSections) writer.add(name, bytes)
   const recordCount = list.filter(({ space }) => space === 'records').length
   const counts = { id, rowCount: list.length, recordCount, documentRowCount: list.length - recordCount }
-  return { ...writer.finish(counts), counts }
+  return { ...writer.finish(counts), counts, checksums: facts.map(({ checksum }) => checksum) }
 }
 
 function checkOrder(rows: readonly Row[]): void {

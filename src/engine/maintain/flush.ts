@@ -1,4 +1,7 @@
+import type { Bitset } from '../../base/bitset.ts'
+import { toUtf8 } from '../../base/bytes.ts'
 import { newId } from '../../base/random.ts'
+import type { ContentSummer } from '../../format/content-sum.ts'
 import { encodeDeletes, deletesKey } from '../../format/deletes.ts'
 import type { Manifest, SegmentRef } from '../../format/manifest.ts'
 import type { Row } from '../../format/record.ts'
@@ -9,6 +12,7 @@ import type { CollectionCore } from '../core.ts'
 import { encodeColumns } from '../query/columns.ts'
 import { compareStamps } from '../query/list.ts'
 import type { SegmentState, View } from '../view.ts'
+import { contentBefore, removeDied } from './content.ts'
 
 const attemptsMax = 8
 
@@ -22,7 +26,7 @@ interface FlushPlan {
   /** Live rows of the unflushed log, sorted by insertion. */
   readonly rows: readonly { row: Row; slot: number }[]
   readonly view: View
-  readonly changedDeletes: readonly { state: SegmentState; bytes: Uint8Array; count: number; recordCount: number }[]
+  readonly changedDeletes: readonly { state: SegmentState; dead: Bitset; recordCount: number }[]
 }
 
 /**
@@ -63,7 +67,7 @@ function planFlush(view: View): FlushPlan | null {
     .map((state) => {
       const { segment, dead, died } = state
       const recordCount = (segment.ref.deletes?.recordCount ?? 0) + died.records
-      return { state, bytes: dead.toBytes(), count: dead.count(), recordCount }
+      return { state, dead: dead.clone(), recordCount }
     })
   const state: Manifest['state'] = view.ended === null ? 'live' : view.ended.kind === 'dropped' ? 'dropped' : { movedTo: view.ended.to }
   return { base: view.loaded, floor: view.seq, schema: view.schema, name: view.name, state, rows, view, changedDeletes }
@@ -74,15 +78,18 @@ async function commitFlush(core: CollectionCore, plan: FlushPlan): Promise<boole
   const { manifest } = plan.base
   const replaced = new Map<string, SegmentRef>()
   await Promise.all(
-    plan.changedDeletes.map(async ({ state, bytes, count, recordCount }) => {
+    plan.changedDeletes.map(async ({ state, dead, recordCount }) => {
       const { ref } = state.segment
       const id = newId(clock.now(), random)
-      const object = encodeDeletes({ segmentId: ref.id, rowCount: ref.rowCount, count, bitmap: bytes })
+      const count = dead.count()
+      const object = encodeDeletes({ segmentId: ref.id, rowCount: ref.rowCount, count, bitmap: dead.toBytes() })
       await store.put(core.prefix + deletesKey(id), object)
       replaced.set(ref.id, { ...ref, deletes: { id, count, recordCount } })
     }),
   )
-  const added = plan.rows.length > 0 ? [await putSegment(core, plan)] : []
+  const content = await contentBefore(core, manifest)
+  for (const { state, dead } of plan.changedDeletes) await removeDied(content, state.segment, dead)
+  const added = plan.rows.length > 0 ? [await putSegment(core, plan, content)] : []
   const { isDone } = await replaceManifest(core, plan.base, {
     name: plan.name,
     schema: plan.schema,
@@ -90,11 +97,12 @@ async function commitFlush(core: CollectionCore, plan: FlushPlan): Promise<boole
     floor: plan.floor,
     floorTime: clock.now(),
     segments: [...manifest.segments.map((ref) => replaced.get(ref.id) ?? ref), ...added],
+    content: { floor: plan.floor, sum: content.toHex() },
   })
   return isDone
 }
 
-async function putSegment(core: CollectionCore, plan: FlushPlan): Promise<SegmentRef> {
+async function putSegment(core: CollectionCore, plan: FlushPlan, content: ContentSummer): Promise<SegmentRef> {
   const { store, clock, random } = core.context
   const id = newId(clock.now(), random)
   const rowBySlot = new Map(plan.rows.map(({ slot }, row) => [slot, row]))
@@ -106,8 +114,9 @@ async function putSegment(core: CollectionCore, plan: FlushPlan): Promise<Segmen
     })),
   ]
   const rows = plan.rows.map(({ row }) => row)
-  const { bytes, sections } = encodeSegment({ id, rows, dimension: plan.schema.dimension ?? 0, extraSections: extra })
+  const { bytes, sections, checksums } = encodeSegment({ id, rows, dimension: plan.schema.dimension ?? 0, extraSections: extra })
   await store.put(core.prefix + segmentKey(id), bytes)
+  rows.forEach(({ space, key, born, changed }, i) => content.add({ space, key: toUtf8(key), born, changed, checksum: checksums[i]! }))
   const recordCount = rows.filter(({ space }) => space === 'records').length
   return {
     id,

@@ -1,10 +1,11 @@
 import { Bitset } from '../../base/bitset.ts'
+import { compareBytes } from '../../base/bytes.ts'
 import { WindlassError } from '../../base/errors.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import { decodeDeletes, deletesKey } from '../../format/deletes.ts'
 import type { DeletesRef, SegmentRef } from '../../format/manifest.ts'
-import { segmentKey, verifySection } from '../../format/segment.ts'
-import { BlobIndex, KeySection, NormSection, RowSection, vectorRange } from '../../format/segment-sections.ts'
+import { openSegmentDirectory, segmentKey, verifySection, type SegmentDirectory } from '../../format/segment.ts'
+import { BlobIndex, KeySection, NormSection, RowSection, vectorRange, vectorSectionHeader } from '../../format/segment-sections.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
 import { missingObject } from '../segment.ts'
 
@@ -42,7 +43,13 @@ export class SegmentScan {
     const [rows, keys, norms, metadata, documents] = await Promise.all(names.map((name) => sections.whole(name)))
     const vectors = sections.ref('vectors')
     // The header of section `vectors` is 64 bytes; what follows is dimension x 4 bytes a row.
-    const dimension = ref.rowCount === 0 ? 0 : (vectors.size - vectorRange(0, 0).start) / 4 / ref.rowCount
+    const { start: headerSize } = vectorRange(0, 0)
+    const dimension = ref.rowCount === 0 ? 0 : (vectors.size - headerSize) / 4 / ref.rowCount
+    // What is read row by row has no checksum over its header.
+    const header = await sections.cursor('vectors', headerSize)(0, headerSize)
+    if (compareBytes(header, vectorSectionHeader(ref.rowCount, dimension)) !== 0) {
+      throw new WindlassError('corrupt', `${key}: segment is damaged: section vectors does not begin as one of ${ref.rowCount} rows of dimension ${dimension}`, { key })
+    }
     return new SegmentScan(ref, sections, {
       rows: new RowSection(rows!, key),
       keys: new KeySection(keys!, key),
@@ -72,6 +79,11 @@ export class SegmentScan {
     return this.#sections.whole(name)
   }
 
+  /** What follows the sections: the directory, which only who has no manifest needs. */
+  directory(): Promise<SegmentDirectory> {
+    return this.#sections.directory()
+  }
+
   /** Verified blobs, asked for in ascending order of rows. */
   blobs(name: 'metadata' | 'documents'): (row: number) => Promise<Uint8Array> | Uint8Array {
     const index = name === 'metadata' ? this.metadataIndex : this.documentIndex
@@ -84,11 +96,12 @@ export class SegmentScan {
     }
   }
 
-  /** Verified vectors of rows that have one, as stored, asked for in ascending order. */
+  /** Verified vectors, as stored, asked for in ascending order of rows; zeros for a row without one. */
   vectors(): (row: number) => Promise<Uint8Array> | Uint8Array {
     const cursor = this.#sections.cursor('vectors')
     const check = (row: number, bytes: Uint8Array) => {
-      this.norms.verifyVector(row, bytes)
+      if (this.rows.hasVector(row)) this.norms.verifyVector(row, bytes)
+      else if (bytes.some((byte) => byte !== 0)) throw new WindlassError('corrupt', `${this.key}: section vectors is damaged: row ${row} has none, and is not zero`, { key: this.key })
       return bytes
     }
     return (row) => {
@@ -131,14 +144,20 @@ class SectionReader {
     return verifySection(await this.#read(section.offset, section.offset + section.size), section, this.key)
   }
 
+  async directory(): Promise<SegmentDirectory> {
+    const { sections, size } = this.#ref
+    const end = Math.max(0, ...sections.map((section) => section.offset + section.size))
+    return openSegmentDirectory(await this.#read(end, size), size, this.key)
+  }
+
   /** Reads a section forwards: ranges within what was read last cost nothing. */
-  cursor(name: string): (start: number, end: number) => Promise<Uint8Array> | Uint8Array {
+  cursor(name: string, atOnceBytes = chunkBytes): (start: number, end: number) => Promise<Uint8Array> | Uint8Array {
     const section = this.ref(name)
     let from = 0
     let bytes: Uint8Array = new Uint8Array(0)
     return (start, end) => {
       if (start >= from && end <= from + bytes.length) return bytes.subarray(start - from, end - from)
-      const readEnd = Math.min(section.size, Math.max(end, start + chunkBytes))
+      const readEnd = Math.min(section.size, Math.max(end, start + atOnceBytes))
       return this.#read(section.offset + start, section.offset + readEnd).then((read) => {
         from = start
         bytes = read

@@ -1,10 +1,17 @@
 import { isWindlassError, messageOf } from '../../base/errors.ts'
+import { ContentSummer } from '../../format/content-sum.ts'
 import { decodeDeletes, deletesKey } from '../../format/deletes.ts'
 import { decodeLogRecord, logKey } from '../../format/log-record.ts'
-import { decodeManifest, manifestKey } from '../../format/manifest.ts'
-import { segmentKey, verifySection } from '../../format/segment.ts'
+import { decodeManifest, manifestKey, type SegmentRef } from '../../format/manifest.ts'
+import { decodeMetadata, rowChecksum } from '../../format/record.ts'
+import { segmentKey } from '../../format/segment.ts'
+import { decodeText } from '../../format/segment-sections.ts'
+import { viewF32 } from '../../format/typed-views.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
 import type { CollectionCore } from '../core.ts'
 import type { View } from '../view.ts'
+import { summedRow } from './content.ts'
+import { readDeletes, SegmentScan } from './segment-scan.ts'
 import { readLastPlan } from './sweep.ts'
 
 /** What a verification read, and what was wrong with it. */
@@ -14,57 +21,124 @@ export interface Verification {
   readonly problems: { readonly object: string; readonly message: string }[]
 }
 
-/** Reads manifest, log tail, segments and bitmaps of a view, and checks every checksum; sections one at a time, so memory is bounded. */
+/** Of one segment, problems beyond this many are counted only: one lost page damages thousands of rows. */
+const rowProblemsMax = 10
+
+/**
+ * Reads manifest, log tail, segments and bitmaps of a view, and checks every checksum: of objects and sections, of every row by its
+ * content, and of the collection as a whole. A few megabytes at a time.
+ */
 export async function verifyCollection(core: CollectionCore, view: View): Promise<Verification> {
-  const { store } = core.context
-  const problems: Verification['problems'] = []
-  let objectCount = 0
-  let sizeBytes = 0
-  const check = async (key: string, test: (bytes: Uint8Array) => void) => {
-    objectCount++
-    await attempt(key, problems, async () => {
-      const answer = await store.get(core.prefix + key, { fresh: true })
-      if (answer.kind !== 'found') throw new Error('missing')
-      sizeBytes += answer.size
-      test(answer.bytes)
-    })
-  }
-  await check(manifestKey, (bytes) => void decodeManifest(bytes, core.prefix + manifestKey))
-  for (const { record } of view.tail) {
-    const key = logKey(record.seq)
-    await check(key, (bytes) => void decodeLogRecord(bytes, core.prefix + key, record.seq))
-  }
-  for (const { segment } of view.segments) {
-    const { ref } = segment
-    const key = segmentKey(ref.id)
-    objectCount++
-    for (const section of ref.sections) {
-      await attempt(`${key}#${section.name}`, problems, async () => {
-        const range = { start: section.offset, end: section.offset + section.size }
-        const answer = await store.get(core.prefix + key, { fresh: true, range })
-        if (answer.kind !== 'found') throw new Error('missing')
-        sizeBytes += answer.bytes.length
-        verifySection(answer.bytes, section, core.prefix + key)
-      })
-    }
-    if (ref.deletes) {
-      const { id } = ref.deletes
-      await check(deletesKey(id), (bytes) => void decodeDeletes(bytes, core.prefix + deletesKey(id), ref))
-    }
-  }
+  const verifier = new Verifier(core)
+  const { manifest } = view
+  await verifier.check(core.prefix + manifestKey, (bytes, key) => void decodeManifest(bytes, key))
+  for (const { record } of view.tail) await verifier.check(core.prefix + logKey(record.seq), (bytes, key) => void decodeLogRecord(bytes, key, record.seq))
+  for (const ref of manifest.segments) await verifier.checkSegment(ref)
+  if (manifest.content?.floor === manifest.floor) verifier.checkSum(manifest.content.sum)
   const last = await readLastPlan(core)
   for (const seq of last?.plan.breaches ?? []) {
-    problems.push({ object: logKey(seq), message: 'written below the floor after it had been swept, by a writer that stalled past every fence: it is not part of the collection' })
+    verifier.report(logKey(seq), 'written below the floor after it had been swept, by a writer that stalled past every fence: it is not part of the collection')
   }
-  return { objectCount, sizeBytes, problems }
+  return verifier
 }
 
-async function attempt(object: string, problems: Verification['problems'], task: () => Promise<void>): Promise<void> {
-  try {
-    await task()
-  } catch (error) {
-    // An answer that the store did not give says nothing about the object.
-    if (isWindlassError(error, 'unavailable', 'denied', 'unauthenticated', 'cancelled')) throw error
-    problems.push({ object, message: messageOf(error) })
+class Verifier implements Verification {
+  objectCount = 0
+  sizeBytes = 0
+  readonly problems: { object: string; message: string }[] = []
+  readonly #core: CollectionCore
+  readonly #sum = new ContentSummer()
+  #hasWholeSum = true
+
+  constructor(core: CollectionCore) {
+    this.#core = core
+  }
+
+  /** @param key Reported without the collection's own prefix. */
+  report(key: string, message: string): void {
+    const { prefix } = this.#core
+    this.problems.push({ object: key.startsWith(prefix) ? key.slice(prefix.length) : key, message })
+  }
+
+  /** Reads an object and tests it. */
+  async check(key: string, test: (bytes: Uint8Array, key: string) => void): Promise<boolean> {
+    this.objectCount++
+    return this.#attempt(key, async () => {
+      const answer = await this.#core.context.store.get(key, { fresh: true })
+      if (answer.kind !== 'found') throw new Error('missing')
+      this.sizeBytes += answer.size
+      test(answer.bytes, key)
+    })
+  }
+
+  async checkSegment(ref: SegmentRef): Promise<void> {
+    const { store } = this.#core.context
+    const { deletes } = ref
+    const key = dataPrefix(ref.owner ?? this.#core.id) + segmentKey(ref.id)
+    let isBitmapRight = true
+    if (deletes) isBitmapRight = await this.check(dataPrefix(deletes.owner ?? this.#core.id) + deletesKey(deletes.id), (bytes, at) => void decodeDeletes(bytes, at, ref))
+    this.objectCount++
+    this.sizeBytes += ref.size
+    let isRight = false
+    await this.#attempt(key, async () => {
+      const scan = await SegmentScan.open(store, this.#core.id, ref)
+      // What follows reads vectors, metadata and documents row by row; the rest as wholes.
+      for (const { name } of ref.sections) {
+        if (name === 'columns' || name.startsWith('text.')) await this.#attempt(`${key}#${name}`, async () => void (await scan.section(name)))
+      }
+      await this.#attempt(`${key}#directory`, async () => void (await scan.directory()))
+      isRight = await this.#checkRows(key, scan)
+      if (!isBitmapRight) return
+      const dead = await readDeletes(store, this.#core.id, ref)
+      for (let row = 0; row < ref.rowCount; row++) if (!dead.has(row)) this.#sum.add(summedRow(scan.rows, scan.keys, row))
+    })
+    this.#hasWholeSum &&= isRight && isBitmapRight
+  }
+
+  /** Whether the rows add up to what the manifest says. Says nothing where a segment could not be read: that was reported. */
+  checkSum(expected: string): void {
+    const found = this.#sum.toHex()
+    if (this.#hasWholeSum && found !== expected) this.report(manifestKey, `the rows of its segments add up to ${found}, expected ${expected}: rows are lost, doubled or alive again`)
+  }
+
+  /** Computes every row's checksum from its content. @returns whether all are right. */
+  async #checkRows(key: string, scan: SegmentScan): Promise<boolean> {
+    const { rows, keys, ref } = scan
+    const [metadata, documents, vectors] = [scan.blobs('metadata'), scan.blobs('documents'), scan.vectors()]
+    let wrongCount = 0
+    for (let row = 0; row < ref.rowCount; row++) {
+      const isRight = await this.#attempt(
+        `${key}#row ${row}`,
+        async () => {
+          const encoded = await metadata(row)
+          const text = await documents(row)
+          const vector = await vectors(row)
+          const content = {
+            space: rows.spaceAt(row),
+            key: keys.keyAt(row),
+            vector: rows.hasVector(row) ? viewF32(vector, 0, scan.dimension) : null,
+            metadata: decodeMetadata(encoded, key),
+            document: rows.hasDocument(row) ? decodeText(text, 'documents', row, key) : null,
+          }
+          if (rowChecksum(content, encoded) !== rows.checksumAt(row)) throw new Error(`${JSON.stringify(content.key)} is not what was written: its checksum differs`)
+        },
+        wrongCount < rowProblemsMax,
+      )
+      if (!isRight) wrongCount++
+    }
+    if (wrongCount > rowProblemsMax) this.report(key, `${wrongCount - rowProblemsMax} more rows are damaged`)
+    return wrongCount === 0
+  }
+
+  async #attempt(object: string, task: () => Promise<void>, isReported = true): Promise<boolean> {
+    try {
+      await task()
+      return true
+    } catch (error) {
+      // An answer that the store did not give says nothing about the object.
+      if (isWindlassError(error, 'unavailable', 'denied', 'unauthenticated', 'cancelled')) throw error
+      if (isReported) this.report(object, messageOf(error))
+      return false
+    }
   }
 }
