@@ -56,8 +56,8 @@ export class Bucket {
   }
 }
 
-/** FNV-1a by Fowler, Noll and Vo, twice with different starts. */
-function hashOf(bytes: Uint8Array): string {
+/** ETag of some bytes. FNV-1a by Fowler, Noll and Vo, twice with different starts. */
+export function hashOf(bytes: Uint8Array): string {
   let a = 0x811c9dc5
   let b = 0x01000193 ^ bytes.length
   for (const byte of bytes) {

@@ -97,10 +97,20 @@ export class Observer {
       if (!this.#bucket.objects.has(`data/${collection.id}/${key}`)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
     }
     if (before) {
+      this.#countChange(before, manifest)
       for (const key of objectsNamedBy(before)) if (!named.has(key)) retiredAt.set(key, event.at)
       for (let seq = before.floor + 1; seq <= manifest.floor; seq++) retiredAt.set(logName(seq), event.at)
     }
     manifests.push(manifest)
+  }
+
+  #countChange(before: Manifest, after: Manifest): void {
+    const ids = new Set(after.segments.map(({ id }) => id))
+    if (after.floor > before.floor) this.#count('flush')
+    if (before.segments.some(({ id }) => !ids.has(id))) this.#count('merge')
+    if (after.sweep.count > before.sweep.count) this.#count('sweep barrier')
+    if (after.pins.length > before.pins.length) this.#count('pin')
+    if (after.pins.length < before.pins.length) this.#count('unpin')
   }
 
   #observeDelete(collection: TrueCollection, key: string, event: BucketEvent): void {

@@ -1,7 +1,7 @@
 import { isWindlassError, WindlassError } from '../../src/base/errors.ts'
 import type { GetOptions, GetResult, ListedObject, ListOptions, ObjectStore, PutOptions, PutResult } from '../../src/store/object-store.ts'
 import type { ObjectHead } from '../../src/store/wrapping-store.ts'
-import type { Bucket } from './bucket.ts'
+import { hashOf, type Bucket } from './bucket.ts'
 import type { FaultRates } from './plan.ts'
 import type { Owner, World } from './world.ts'
 
@@ -53,6 +53,7 @@ export class SimStore implements ObjectStore {
       if (this.isReadRefused()) throw this.#error('denied', 'get', key, 403)
       if (!object) {
         if (this.#situation.refusesMissing) throw this.#error('denied', 'get', key, 403)
+        if (/segments|deletes/.test(key)) this.#situation.count('object swept under a reader')
         return { kind: 'absent', date }
       }
       const { etag, bytes, lastModified } = object
@@ -79,7 +80,8 @@ export class SimStore implements ObjectStore {
       return await this.#call('put', key, condition ? 'conditional' : 'write', () => {
         const etag = bucket.put(key, sent, condition, world.now, world.now + epochMs, this.#owner.name)
         if (etag === null) {
-          this.#situation.count('412')
+          const isOwn = bucket.objects.get(key)?.etag === hashOf(sent)
+          this.#situation.count(isOwn ? 'condition lost against itself' : `condition lost on ${kindOf(key)}`)
           throw this.#error('conflict', 'put', key, 412)
         }
         return { etag, date: this.#date() }
@@ -159,7 +161,7 @@ export class SimStore implements ObjectStore {
         case 'late': {
           const gaveUp = world.between(50, 20_000)
           fail(gaveUp, unanswered())
-          return void arrive(gaveUp + world.between(0, world.happens(0.5) ? 2000 : lateMaxMs), (run) => attempt(run))
+          return void arrive(gaveUp + world.between(0, world.happens(0.5) ? 2000 : lateMaxMs), (run) => situation.count(attempt(run) ? 'late effect' : 'late request refused'))
         }
         case 'repeated':
           arrive(there, (run) => attempt(run))
@@ -201,11 +203,17 @@ export class SimStore implements ObjectStore {
   }
 }
 
-/** Runs an effect whose answer nobody gets. */
-function attempt(run: () => unknown): void {
+/** Runs an effect whose answer nobody gets. @returns whether it took place. */
+function attempt(run: () => unknown): boolean {
   try {
     run()
+    return true
   } catch (error) {
     if (!isWindlassError(error)) throw error
+    return false
   }
+}
+
+function kindOf(key: string): string {
+  return key.startsWith('catalog/') ? 'a name' : key.includes('/log/') ? 'a log number' : key.endsWith('/manifest') ? 'a manifest' : 'another object'
 }
