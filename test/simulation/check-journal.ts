@@ -126,8 +126,9 @@ function checkFailure(entry: Entry, low: number, high: number, collection: TrueC
   if (outcome?.kind !== 'failed') return 0
   const { error, message } = outcome
   if ('mustWork' in request && request.mustWork) return `failed on a quiet network: ${error}: ${message}`
+  if (request.kind === 'sweep' && error === 'unsupported') return 0
   if (error === 'corrupt' || error === 'bug' || error === 'invalid' || error === 'unsupported' || error === 'cancelled') return `${error}: ${message}`
-  if (request.kind !== 'write') return error === 'outcome-unknown' && request.kind !== 'create' && request.kind !== 'drop' && request.kind !== 'flush' ? `outcome-unknown of a read: ${message}` : 0
+  if (request.kind !== 'write') return error === 'outcome-unknown' && ['list', 'get', 'count', 'query'].includes(request.kind) ? `outcome-unknown of a read: ${message}` : 0
   if (error === 'outcome-unknown') return 0
   const mark = markOf(request.batch)
   const place = mark === null ? undefined : placeOf.get(mark)

@@ -66,7 +66,7 @@ export class Client {
     await this.list('strong', true)
   }
 
-  /** Creates the collection, and may read it at once, twice, while others have found it already. */
+  /** Creates the collection, and may read it at once, several times, while others have found it already. */
   async create(): Promise<void> {
     const { plan, world } = this.#stage
     const created: EngineCollection[] = []
@@ -78,9 +78,12 @@ export class Client {
     })
     const [collection] = created
     if (!collection || world.happens(0.5)) return
-    const first = this.#listOf(collection)
-    await this.#process.clock.sleep(world.between(0, 400))
-    await Promise.all([first, this.#listOf(collection)])
+    const lists = [this.#listOf(collection)]
+    for (let left = 3; left > 0; left--) {
+      await this.#process.clock.sleep(world.between(0, 500))
+      lists.push(this.#listOf(collection))
+    }
+    await Promise.all(lists)
   }
 
   #listOf(collection: EngineCollection): Promise<void> {
@@ -143,6 +146,16 @@ export class Client {
         return this.#onCollection({ kind: 'query' }, async (collection) => {
           const { matches } = await collection.query({ vector: [1, 1], k: 100, include: { metadata: true } })
           return { kind: 'rows', rows: matches.map(printRow) }
+        })
+      case 'merge':
+        return this.#onCollection({ kind: 'merge' }, async (collection) => {
+          await collection.merge({ isForced: world.happens(0.4) })
+          return { kind: 'done' }
+        })
+      case 'sweep':
+        return this.#onCollection({ kind: 'sweep' }, async (collection) => {
+          await collection.sweep()
+          return { kind: 'done' }
         })
       case 'flush':
         return this.#onCollection({ kind: 'flush' }, async (collection) => {

@@ -12,7 +12,7 @@ export type Request =
   | { readonly kind: 'get'; readonly keys: readonly string[] }
   | { readonly kind: 'count' }
   | { readonly kind: 'query' }
-  | { readonly kind: 'flush' }
+  | { readonly kind: 'flush' | 'merge' | 'sweep' }
   | { readonly kind: 'create' }
   | { readonly kind: 'drop' }
 

@@ -4,7 +4,12 @@ import { deletesKey } from '../../src/format/deletes.ts'
 import { decodeLogRecord, type LogRecord } from '../../src/format/log-record.ts'
 import { decodeManifest, type Manifest } from '../../src/format/manifest.ts'
 import { segmentKey } from '../../src/format/segment.ts'
+import { decodeSweepPlan, type SweepPlan } from '../../src/format/sweep-plan.ts'
 import type { Bucket, BucketEvent } from './bucket.ts'
+import { graceMs } from './plan.ts'
+
+// Stores tell times in whole seconds.
+const clockTickMs = 1000
 
 /** One collection as nobody in the world can know it: every commit, every manifest, in their true order. */
 export interface TrueCollection {
@@ -17,6 +22,8 @@ export interface TrueCollection {
   readonly breaches: LogRecord[]
   /** Objects that were named once and are not any more: since when. */
   readonly retiredAt: Map<string, number>
+  /** Objects that a sweep has planned to delete: since when. */
+  readonly listedAt: Map<string, number>
 }
 
 /** Sees every effect in the bucket at its moment, and says at once when one breaks a rule of the protocol. */
@@ -26,9 +33,12 @@ export class Observer {
   readonly #bucket: Bucket
   readonly #nonces = new Set<string>()
   readonly #count: (name: string) => void
+  readonly #hasJanitor: boolean
 
-  constructor(bucket: Bucket, count: (name: string) => void) {
+  /** @param hasJanitor Something outside the engine deletes too: a sweep cannot know what was there. */
+  constructor(bucket: Bucket, count: (name: string) => void, hasJanitor: boolean) {
     this.#bucket = bucket
+    this.#hasJanitor = hasJanitor
     this.#count = count
     bucket.observe = (event) => this.#observe(event)
   }
@@ -47,6 +57,18 @@ export class Observer {
     return [...this.collections.values()].flatMap(({ id, log }) => (log.length === 0 || named.has(id) || hasEnded(log) ? [] : [`collection ${id} holds ${log.length} commits, and no name stands for it`]))
   }
 
+  /** Objects of a collection that its manifest does not name, and commits that its segments hold. */
+  garbageOf(id: string): string[] {
+    const { manifests, breaches } = this.#collection(id)
+    const manifest = manifests.at(-1)!
+    const named = objectsNamedBy(manifest)
+    const kept = new Set(breaches.map(({ seq }) => logName(seq)))
+    const prefix = `data/${id}/`
+    const keys = [...this.#bucket.objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
+    const isGarbage = (key: string) => (key.startsWith('log/') ? Number(key.slice(4)) <= manifest.floor && !kept.has(key) : /^(segments|deletes)\//.test(key) && !named.has(key))
+    return keys.filter(isGarbage).map((key) => `${key} is left over after four sweeps`)
+  }
+
   #observe(event: BucketEvent): void {
     const match = /^data\/([^/]+)\/(.+)$/.exec(event.key)
     if (!match) return this.#observeElsewhere(event)
@@ -55,6 +77,7 @@ export class Observer {
     try {
       if (event.kind === 'delete') this.#observeDelete(collection, key, event)
       else if (key === 'manifest') this.#observeManifest(collection, decodeManifest(event.bytes!, event.key), event)
+      else if (key.startsWith('sweep/')) this.#observePlan(collection, decodeSweepPlan(event.bytes!, event.key), event)
       else if (key.startsWith('log/')) this.#observeCommit(collection, decodeLogRecord(event.bytes!, event.key), event)
     } catch (error) {
       this.#report(event, messageOf(error))
@@ -104,6 +127,10 @@ export class Observer {
     manifests.push(manifest)
   }
 
+  #observePlan({ listedAt }: TrueCollection, { objects }: SweepPlan, { at }: BucketEvent): void {
+    for (const { key } of objects) if (!listedAt.has(key)) listedAt.set(key, at)
+  }
+
   #countChange(before: Manifest, after: Manifest): void {
     const ids = new Set(after.segments.map(({ id }) => id))
     if (after.floor > before.floor) this.#count('flush')
@@ -117,13 +144,21 @@ export class Observer {
     const manifest = collection.manifests.at(-1)
     if (!manifest) return
     if (key === 'manifest' && manifest.state === 'live') this.#report(event, 'the manifest of a live collection is deleted')
+    const retiredAt = collection.retiredAt.get(key)
+    if (retiredAt !== undefined && event.at - retiredAt < graceMs - clockTickMs) {
+      // Listed while a committer had not named it yet, named, and not named any more: who still reads it starts again (A5).
+      const wasPlanned = (collection.listedAt.get(key) ?? Infinity) <= event.at - graceMs + clockTickMs
+      if (wasPlanned) this.#count('swept soon after it was named late')
+      else this.#report(event, `${key} is deleted ${event.at - retiredAt} ms after it was last named`)
+    }
+    if (!this.#hasJanitor && collection.breaches.some(({ seq }) => key === logName(seq))) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
     if (objectsNamedBy(manifest).has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
     if (key.startsWith('log/') && Number(key.slice(4)) > manifest.floor) this.#report(event, `commit ${Number(key.slice(4))} is deleted above the floor ${manifest.floor}`)
   }
 
   #collection(id: string): TrueCollection {
     let collection = this.collections.get(id)
-    if (!collection) this.collections.set(id, (collection = { id, log: [], manifests: [], breaches: [], retiredAt: new Map() }))
+    if (!collection) this.collections.set(id, (collection = { id, log: [], manifests: [], breaches: [], retiredAt: new Map(), listedAt: new Map() }))
     return collection
   }
 

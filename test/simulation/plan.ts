@@ -51,13 +51,14 @@ export interface HistoryPlan {
   readonly allCreate: boolean
   readonly drops: boolean
   readonly hasText: boolean
+  readonly mergeFanIn: number
   /** What a process may keep of segments in memory. */
   readonly cacheBytes: number
   /** Weights of the operations that this history has. */
   readonly weights: Readonly<Record<OperationKind, number>>
 }
 
-export const operationKinds = ['put', 'put-if-absent', 'condition', 'patch', 'delete', 'delete-where', 'list', 'eventual-list', 'get', 'count', 'query', 'flush'] as const
+export const operationKinds = ['put', 'put-if-absent', 'condition', 'patch', 'delete', 'delete-where', 'list', 'eventual-list', 'get', 'count', 'query', 'flush', 'merge', 'sweep'] as const
 export type OperationKind = (typeof operationKinds)[number]
 
 export const graceMs = 3_600_000
@@ -65,16 +66,17 @@ export const graceMs = 3_600_000
 export const noFaults: FaultRates = { refused: 0, lostRequest: 0, lostAnswer: 0, late: 0, repeated: 0, conflict409: 0, throttled: 0, slow: 0 }
 
 /** What a history is about; each kind of race needs its own weather. */
-const themes = ['mixed', 'mixed', 'ambiguous', 'ambiguous', 'sleepers', 'sleepers', 'names'] as const
+const themes = ['mixed', 'mixed', 'ambiguous', 'ambiguous', 'sleepers', 'sleepers', 'sweepers', 'sweepers', 'names'] as const
 
 export function drawPlan(world: World): HistoryPlan {
   const theme = world.pick(themes)
   const isQuiet = theme === 'mixed' && world.happens(0.2)
-  const sleeps = theme === 'sleepers'
+  const sleeps = theme === 'sleepers' || theme === 'sweepers'
   const weights = {} as Record<OperationKind, number>
   for (const kind of operationKinds) weights[kind] = world.happens(0.75) ? world.between(0.2, 1) : 0
   weights.put += 0.5
   weights.list += 0.3
+  if (theme === 'sweepers') for (const kind of ['flush', 'merge', 'sweep'] as const) weights[kind] = world.between(0.5, 1.5)
   return {
     theme,
     processCount: 4 + world.below(2),
@@ -86,15 +88,16 @@ export function drawPlan(world: World): HistoryPlan {
     freezeRate: sleeps ? world.pick([0.004, 0.01]) : isQuiet || world.happens(0.4) ? 0 : world.pick([0.001, 0.003]),
     jumpRate: world.happens(0.2) ? 0.002 : 0,
     skewMaxMs: world.pick([0, 1000, 600_000]),
-    hasDate: world.happens(0.85),
+    hasDate: theme === 'sweepers' || world.happens(0.85),
     refusesMissing: world.happens(0.15),
     withdrawsRights: theme === 'mixed' && !isQuiet && world.happens(0.3),
-    sweepsAtGrace: sleeps || world.happens(0.4),
-    lullRate: sleeps ? world.pick([0.05, 0.15]) : world.happens(0.7) ? 0 : 0.05,
+    sweepsAtGrace: theme === 'sleepers' || (theme !== 'sweepers' && world.happens(0.4)),
+    lullRate: theme === 'sweepers' ? 0.25 : sleeps ? world.pick([0.05, 0.15]) : world.happens(0.7) ? 0 : 0.05,
     clones: world.happens(0.3),
     allCreate: theme === 'names' || world.happens(0.2),
     drops: theme === 'names',
     hasText: world.happens(0.15),
+    mergeFanIn: world.pick([2, 3, 4]),
     cacheBytes: world.pick([0, 4000, 1 << 20]),
     weights,
   }
@@ -104,6 +107,7 @@ function drawRates(world: World, theme: HistoryPlan['theme']): FaultRates {
   const level = theme === 'ambiguous' ? 0.04 : world.pick([0.01, 0.03, 0.06])
   const rates: FaultRates = { ...noFaults }
   for (const name of Object.keys(rates) as (keyof FaultRates)[]) if (world.happens(0.6)) rates[name] = level * world.between(0.3, 1.5)
+  if (theme === 'names') rates.slow = Math.max(rates.slow, 0.1)
   if (theme === 'ambiguous') for (const name of ['late', 'conflict409', 'lostRequest'] as const) rates[name] = Math.max(rates[name], level)
   return rates
 }

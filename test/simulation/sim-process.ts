@@ -21,6 +21,7 @@ export const simulatedSettings: Partial<EngineSettings> = {
   flushAgeMs: 60_000,
   unflushedBytesMax: 6000,
   unflushedCommitsMax: 12,
+  historyMs: 0,
 }
 
 /** A process's own clocks, which err each in its own way. */
@@ -77,7 +78,7 @@ export class SimProcess implements Owner {
   readonly database: Database
   readonly bare: SimStore
 
-  constructor(name: string, situation: StoreSituation, options: { skewMs: number; cacheBytes: number; random: Random; lastPut: Map<string, number> }) {
+  constructor(name: string, situation: StoreSituation, options: { skewMs: number; cacheBytes: number; mergeFanIn: number; random: Random; lastPut: Map<string, number> }) {
     const { world } = situation
     this.name = name
     this.clock = new ProcessClock(world, this, situation.epochMs, options.skewMs)
@@ -87,7 +88,7 @@ export class SimProcess implements Owner {
     // As in store/open-store.ts.
     const retrying = new RetryingStore(new HedgingStore(this.bare, { clock }), { clock, random })
     const store = new CoalescingStore(new ListingAbsenceStore(retrying, { random }))
-    this.database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, settings: { ...simulatedSettings, memoryBudgetBytes: options.cacheBytes } })
+    this.database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, settings: { ...simulatedSettings, memoryBudgetBytes: options.cacheBytes, mergeFanIn: options.mergeFanIn } })
   }
 
   /** Nothing of it runs any more; what it sent may still arrive. */
