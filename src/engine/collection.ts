@@ -1,6 +1,5 @@
 import { startTimer } from '../base/clock.ts'
 import { messageOf, WindlassError, isWindlassError } from '../base/errors.ts'
-import { limits } from '../base/limits.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { Space } from '../format/record.ts'
 import { Writer } from './commit/writer.ts'
@@ -9,20 +8,19 @@ import { flush } from './maintain/flush.ts'
 import { Maintenance } from './maintain/maintenance.ts'
 import { merge } from './maintain/merge.ts'
 import { sweep, type SweepReport } from './maintain/sweep.ts'
+import { findPast, type Past } from './maintain/past.ts'
+import { createSnapshot, deleteSnapshot, listSnapshots, loadSnapshot, type SnapshotInfo } from './maintain/snapshots.ts'
 import { verifyCollection, type Verification } from './maintain/verify.ts'
-import type { Filter } from './query/filter.ts'
-import { countRows, listRows } from './query/list.ts'
-import { findRows, readRows } from './query/rows.ts'
-import { search } from './query/search.ts'
-import type { Batch, CollectionStats, Include, ListOptions, ListPage, QueryOptions, QueryResult, ReadOptions, RowView, WriteResult } from './types.ts'
-import { checkKey } from './validate.ts'
+import { PastCollection } from './past-collection.ts'
+import { RowReader } from './row-reader.ts'
+import type { Batch, CollectionStats, ReadOptions, WriteResult } from './types.ts'
 import type { Snapshot } from './view.ts'
 
 /** A flush that failed is tried again by the next write; sooner it would only fail again. */
 const retryAfterMs = 2000
 
 /** A named set of records, read and written by any number of processes at once. */
-export class EngineCollection {
+export class EngineCollection extends RowReader {
   readonly name: string
   readonly core: CollectionCore
   readonly #writer: Writer
@@ -31,6 +29,7 @@ export class EngineCollection {
   #timer: { stop(): void } | null = null
 
   constructor(name: string, core: CollectionCore) {
+    super(core.context.analyzerFor)
     this.name = name
     this.core = core
     this.#writer = new Writer(core, () => this.#relieve())
@@ -57,40 +56,6 @@ export class EngineCollection {
     const result = await this.#writer.write(batch)
     await this.#flushWhenDue()
     return result
-  }
-
-  /** In the order asked; null where a key is absent. */
-  async get(keys: readonly string[], options: ReadOptions & { include?: Include; space?: Space } = {}): Promise<(RowView | null)[]> {
-    if (keys.length > limits.queryResultsMax) {
-      throw new WindlassError('too-large', `get asks for ${keys.length} keys, at most ${limits.queryResultsMax}`, { path: 'keys' })
-    }
-    for (const key of keys) checkKey(key)
-    return this.#read(options, async (snapshot) => {
-      const refs = await findRows(snapshot, options.space ?? 'records', keys)
-      const present = refs.filter((ref) => ref !== null)
-      const rows = await readRows(present, options.include ?? {})
-      let next = 0
-      return refs.map((ref) => (ref === null ? null : rows[next++]!))
-    })
-  }
-
-  /** Rows in the order they were first inserted. */
-  async list(options: ListOptions = {}): Promise<ListPage> {
-    return this.#read(options, (snapshot) => listRows(snapshot, options))
-  }
-
-  /** Nearest rows, best BM25 rows, or both fused. */
-  async query(options: QueryOptions): Promise<QueryResult> {
-    return this.#read(options, (snapshot) => search(snapshot, options, this.core.context.analyzerFor))
-  }
-
-  /** How many live rows there are; without a filter it reads no segment. */
-  async count(options: ReadOptions & { filter?: Filter; space?: Space } = {}): Promise<number> {
-    const space = options.space ?? 'records'
-    return this.#read(options, async (snapshot) => {
-      if (options.filter) return countRows(snapshot, space, options.filter)
-      return (await this.core.open()).count(space)
-    })
   }
 
   async stats(): Promise<CollectionStats> {
@@ -141,6 +106,35 @@ export class EngineCollection {
     await this.#maintenance.settle()
   }
 
+  /**
+   * Keeps the collection as it is now under a name: two small objects, whatever its size.
+   * @param past Keeps it as it was then, as far back as history reaches.
+   * @throws {WindlassError} `conflict` when there is one of this name.
+   */
+  async createSnapshot(name: string, past?: Past): Promise<SnapshotInfo> {
+    return createSnapshot(this.core, name, past)
+  }
+
+  /** Oldest first. */
+  async listSnapshots(): Promise<SnapshotInfo[]> {
+    return listSnapshots(this.core)
+  }
+
+  /** Lets a snapshot go; what only it needed goes with a later sweep. @throws {WindlassError} `not-found`. */
+  async deleteSnapshot(name: string): Promise<void> {
+    await deleteSnapshot(this.core, name)
+  }
+
+  /** The collection as it was when the snapshot was made, to read. @throws {WindlassError} `not-found`. */
+  async openSnapshot(name: string): Promise<PastCollection> {
+    return PastCollection.open(this.core, await loadSnapshot(this.core, name))
+  }
+
+  /** The collection as it was at a log number or a time, to read. @throws {WindlassError} `expired` beyond what history keeps. */
+  async openPast(past: Past): Promise<PastCollection> {
+    return PastCollection.open(this.core, await findPast(this.core, past))
+  }
+
   /** Reads every object that the collection names and checks every checksum. */
   async verify(): Promise<Verification> {
     await this.core.read()
@@ -164,7 +158,7 @@ export class EngineCollection {
   }
 
   /** Reads on a fresh view; a view whose objects were swept meanwhile is replaced, once (docs/protocol.md, A5). */
-  async #read<Value>(options: ReadOptions, task: (snapshot: Snapshot) => Promise<Value>): Promise<Value> {
+  protected async read<Value>(options: ReadOptions, task: (snapshot: Snapshot) => Promise<Value>): Promise<Value> {
     options.signal?.throwIfAborted()
     try {
       return await task(await this.core.read(options))
@@ -177,6 +171,10 @@ export class EngineCollection {
         throw new WindlassError('corrupt', `${messageOf(again)}, and the newest manifest names it: restore it from a copy of the bucket`, { ...again.details, cause: again })
       })
     }
+  }
+
+  protected async countAll(space: Space): Promise<number> {
+    return (await this.core.open()).count(space)
   }
 
   #flushOnce(): Promise<boolean> {

@@ -78,7 +78,7 @@ export class CollectionCore {
   /** Everything of this process that replaces the manifest runs here, so that it does not race against itself. */
   readonly manifestLane = new Lane()
   readonly #probe = new SharedRun(() => this.#probeStore())
-  readonly #viewContext: ViewContext
+  readonly viewContext: ViewContext
   #view: View | null = null
   #opening: Promise<View> | null = null
   #verified: Moment | null = null
@@ -91,7 +91,7 @@ export class CollectionCore {
     this.context = context
     this.id = id
     this.prefix = dataPrefix(id)
-    this.#viewContext = {
+    this.viewContext = {
       openSegment: (ref) => new Segment(context.store, this.prefix, ref, context.cache),
       analyzerFor: context.analyzerFor,
       terms: new WeakMap(),
@@ -244,7 +244,7 @@ export class CollectionCore {
     const kept = this.#view?.tail.filter(({ record }) => record.seq > floor) ?? []
     const hasGap = !this.#view || floor > this.#view.seq
     const [view, unread] = await Promise.all([
-      View.open(loaded, this.#viewContext),
+      View.open(loaded, this.viewContext),
       hasGap ? readLogAfter(this.context.store, this.prefix, floor, 4) : [],
     ])
     for (const commit of [...kept, ...unread]) if (commit.record.seq === view.seq + 1) await view.apply(commit)

@@ -13,6 +13,8 @@ export interface SweepPlan {
   readonly collectionId: string
   /** The manifest's floor at the first visit: of the log, only what is at or below it is in `logs`. */
   readonly floor: number
+  /** How long what it lists must have been listed before it goes: the grace period, or the history that is kept. */
+  readonly restMs: number
   readonly objects: readonly PlannedObject[]
   readonly logs: readonly PlannedLogs[]
   /** Log numbers that were put below a floor after a sweep had listed them: never deleted, shown by verify. */
@@ -65,6 +67,7 @@ function checkPlan(shape: JsonShape, value: unknown, key: string): SweepPlan {
   shape.id(plan.id, 'id')
   shape.id(plan.collectionId, 'collectionId')
   const floor = shape.integer(plan.floor, 'floor', 0)
+  shape.finite(plan.restMs, 'restMs')
   shape.list(plan.objects, 'objects', (item, path) => {
     const object = shape.object(item, path)
     shape.text(object.key, `${path}.key`)

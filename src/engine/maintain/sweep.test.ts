@@ -1,40 +1,15 @@
 // Sweeping: what nothing names goes, in two visits; nothing that anybody may still need goes, whoever sleeps wherever.
 import { describe, expect, test } from 'vitest'
-import type { Clock } from '../../base/clock.ts'
 import { seededRandom } from '../../base/random.ts'
 import { toUtf8 } from '../../base/bytes.ts'
 import { logKey } from '../../format/log-record.ts'
 import { CountingStore } from '../../store/counting-store.ts'
-import { MemoryStore } from '../../store/memory-store.ts'
-import type { GetOptions, GetResult, ObjectStore } from '../../store/object-store.ts'
+import type { GetOptions, GetResult } from '../../store/object-store.ts'
 import { WrappingStore } from '../../store/wrapping-store.ts'
 import { FaultyStore } from '../../testing/faulty-store.ts'
 import type { EngineCollection } from '../collection.ts'
-import type { EngineSettings } from '../core.ts'
-import { newDatabase, schema } from '../testing.ts'
-
-const graceMs = 3_600_000
-
-/** Time that a test moves; sleeping moves it too. */
-class HandClock implements Clock {
-  ms = 1_700_000_000_000
-  now = () => this.ms
-  monotonic = () => this.ms
-  sleep = async (ms: number) => void (this.ms += ms)
-}
-
-function world(settings: Partial<EngineSettings> = {}) {
-  const clock = new HandClock()
-  const store = new MemoryStore({ clock })
-  const open = (each: ObjectStore = store) => newDatabase(each, { clock, settings: { graceMs, historyMs: 0, mergeFanIn: 1000, ...settings } })
-  return { clock, store, open }
-}
-
-async function keysOf(store: ObjectStore, c: EngineCollection, folder = ''): Promise<string[]> {
-  const keys: string[] = []
-  for await (const { key } of store.list(c.core.prefix + folder)) keys.push(key.slice(c.core.prefix.length))
-  return keys
-}
+import { schema } from '../testing.ts'
+import { graceMs, keysOf, world } from './testing.ts'
 
 async function keysOfRows(c: EngineCollection): Promise<string[]> {
   return (await c.list({ limit: 1000 })).rows.map(({ key }) => key)

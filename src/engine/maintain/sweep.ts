@@ -69,9 +69,7 @@ export async function readLastPlan(core: CollectionCore): Promise<(StoredPlan & 
 
 /** The second visit. @returns how many objects were deleted. */
 async function execute(core: CollectionCore, { plan, putAt, storeNow }: StoredPlan & { storeNow: number }): Promise<number> {
-  const { graceMs, historyMs } = core.context.settings
-  const restMs = Math.max(graceMs, historyMs)
-  const isDue = ({ since }: { since: number | null }, now: number) => now - (since ?? putAt) >= restMs
+  const isDue = (each: { since: number | null }, now: number) => isOld(plan, putAt, each, now)
   if (![...plan.objects, ...plan.logs].some((each) => isDue(each, storeNow))) return 0
   const barrier = await core.manifestLane.run(() => putBarrier(core, plan))
   if (!barrier) return 0
@@ -87,6 +85,11 @@ async function execute(core: CollectionCore, { plan, putAt, storeNow }: StoredPl
     await core.context.store.delete(intact.slice(start, start + deleteAtOnce).map((key) => core.prefix + key))
   }
   return intact.length
+}
+
+/** Whether something has been listed for long enough at `now`, by the store's clock. */
+export function isOld({ restMs }: SweepPlan, planPutAt: number, { since }: { since: number | null }, now: number): boolean {
+  return now - (since ?? planPutAt) >= restMs
 }
 
 interface Barrier {
@@ -135,7 +138,8 @@ async function withoutBreaches(core: CollectionCore, keys: readonly string[], pl
 
 /** The first visit: lists what nothing names. @returns null when there is nothing worth a sweep. */
 async function makePlan(core: CollectionCore, last: StoredPlan | null): Promise<SweepPlan | null> {
-  const { store, clock, random } = core.context
+  const { store, clock, random, settings } = core.context
+  const restMs = Math.max(settings.graceMs, settings.historyMs)
   const listed: { key: string; lastModified: number | undefined }[] = []
   for await (const { key, lastModified } of store.list(core.prefix)) listed.push({ key: key.slice(core.prefix.length), lastModified })
   // Read after the listing: what was uploaded before it and is named by now is not garbage.
@@ -162,7 +166,7 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null): Promise<
   const isWorthwhile = logs.length > 0 || objects.length > Math.min(ownLeftovers, ownLeftoversMax) || breaches.size > (last?.plan.breaches.length ?? 0)
   if (!isWorthwhile) return null
   const id = newId(clock.now(), random)
-  return { formatVersion: 1, needs: [], id, collectionId: core.id, floor: manifest.floor, objects, logs, breaches: [...breaches].sort((a, b) => a - b) }
+  return { formatVersion: 1, needs: [], id, collectionId: core.id, floor: manifest.floor, restMs, objects, logs, breaches: [...breaches].sort((a, b) => a - b) }
 }
 
 /** Whether an object must stay. Of the copies of past manifests, the last one stays: the way back from a lost manifest. */

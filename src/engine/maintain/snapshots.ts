@@ -1,0 +1,131 @@
+import { toIsoTime } from '../../base/clock.ts'
+import { WindlassError } from '../../base/errors.ts'
+import { newId } from '../../base/random.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
+import type { Manifest, Pin } from '../../format/manifest.ts'
+import { decodeSnapshot, encodeSnapshot, snapshotKey, type Snapshot } from '../../format/snapshot.ts'
+import { loadManifest, type LoadedManifest } from '../commit/manifest-object.ts'
+import { replaceManifest } from '../commit/replace-manifest.ts'
+import type { CollectionCore } from '../core.ts'
+import { checkUnswept, findPastIn, type Past } from './past.ts'
+
+const attemptsMax = 8
+
+/** A snapshot as it is listed. */
+export interface SnapshotInfo {
+  readonly name: string
+  /** Log number of the last commit it holds. */
+  readonly seq: number
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/**
+ * Makes a snapshot: an object that holds the manifest and the log number, made real by a manifest put that pins it. The put fails if
+ * anything was swept since the manifest was read, so a snapshotter may sleep anywhere (docs/protocol.md, E1, E2).
+ */
+export async function createSnapshot(core: CollectionCore, name: string, past?: Past): Promise<SnapshotInfo> {
+  if (name === '') throw new WindlassError('invalid', 'a snapshot needs a name', { path: 'name' })
+  const pin = await addPin(core, 'snapshot', name, () => newId(core.context.clock.now(), core.context.random), (base) => pinnable(core, base, past))
+  return infoOf(pin)
+}
+
+/**
+ * Pins what `choose` finds in the newest manifest: puts the snapshot object, then the manifest with the pin, until that holds.
+ * @param newPinId Called for each attempt: an object that a sweep may have seen is not used again.
+ */
+export async function addPin(
+  core: CollectionCore,
+  kind: Pin['kind'],
+  name: string,
+  newPinId: () => string,
+  choose: (base: LoadedManifest) => Promise<Pick<Snapshot, 'manifest' | 'seq'>>,
+): Promise<Pin & { readonly snapshot: Snapshot }> {
+  const { store, clock, random } = core.context
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const pinned = await core.manifestLane.run(async () => {
+      await core.paceManifest()
+      await core.refresh()
+      await core.reload()
+      const { loaded: base } = await core.open()
+      if (kind === 'snapshot' && findPin(base.manifest, name)) throw new WindlassError('conflict', `collection ${JSON.stringify(base.manifest.name)} has a snapshot ${JSON.stringify(name)}: delete it first, or choose another name`, { path: 'name' })
+      const { manifest, seq } = await choose(base)
+      const id = newPinId()
+      const snapshot: Snapshot = { formatVersion: 1, needs: [], id, seq, manifest: { ...manifest, pins: [], pastNonces: [] } }
+      await store.put(core.prefix + snapshotKey(id), encodeSnapshot(snapshot))
+      const pin: Pin = { name, id, seq, kind, createdAt: clock.now() }
+      const { isDone } = await replaceManifest(core, base, { pins: [...base.manifest.pins, pin] })
+      return isDone ? { ...pin, snapshot } : null
+    })
+    if (pinned) return pinned
+    await clock.sleep(random.next() * 50 * 2 ** attempt)
+  }
+  throw new WindlassError('unavailable', `the manifest of ${core.id} was replaced by others ${attemptsMax} times: try again`, { key: core.prefix, retryAfterMs: 2000 })
+}
+
+/** What a snapshot of now, or of then, is made of. */
+async function pinnable(core: CollectionCore, base: LoadedManifest, past: Past | undefined): Promise<Pick<Snapshot, 'manifest' | 'seq'>> {
+  const view = await core.open()
+  core.assertLive(view)
+  if (!past) return { manifest: base.manifest, seq: view.seq }
+  const found = await findPastIn(core, base.manifest, past)
+  await checkUnswept(core, base.manifest, found)
+  return found
+}
+
+export async function listSnapshots(core: CollectionCore): Promise<SnapshotInfo[]> {
+  const { manifest } = await loadManifest(core.context.store, core.prefix)
+  return manifest.pins.filter(({ kind }) => kind === 'snapshot').map(infoOf)
+}
+
+/** Unpins; the object goes with a later sweep. */
+export async function deleteSnapshot(core: CollectionCore, name: string): Promise<void> {
+  await changePins(core, (manifest) => {
+    const pin = requirePin(manifest, name)
+    return manifest.pins.filter((each) => each !== pin)
+  })
+}
+
+/** Replaces the pins of the newest manifest, until that holds. */
+export async function changePins(core: CollectionCore, change: (manifest: Manifest) => readonly Pin[]): Promise<void> {
+  const { store, clock, random } = core.context
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const isDone = await core.manifestLane.run(async () => {
+      await core.paceManifest()
+      const base = await loadManifest(store, core.prefix)
+      return (await replaceManifest(core, base, { pins: change(base.manifest) })).isDone
+    })
+    if (isDone) return
+    await clock.sleep(random.next() * 50 * 2 ** attempt)
+  }
+  throw new WindlassError('unavailable', `the manifest of ${core.id} was replaced by others ${attemptsMax} times: try again`, { key: core.prefix, retryAfterMs: 2000 })
+}
+
+/** The stored snapshot of a name. */
+export async function loadSnapshot(core: CollectionCore, name: string): Promise<Snapshot> {
+  const { manifest } = await loadManifest(core.context.store, core.prefix)
+  return readSnapshot(core, requirePin(manifest, name))
+}
+
+/** @throws {WindlassError} `corrupt` when a pinned object is missing. */
+export async function readSnapshot(core: CollectionCore, pin: Pin): Promise<Snapshot> {
+  const { store } = core.context
+  const key = dataPrefix(pin.owner ?? core.id) + snapshotKey(pin.id)
+  const answer = await store.get(key, { fresh: true })
+  if (answer.kind !== 'found') throw new WindlassError('corrupt', `${store.url}: ${key} is missing, although the manifest pins it as ${JSON.stringify(pin.name)} of ${toIsoTime(pin.createdAt)}`, { key })
+  return decodeSnapshot(answer.bytes, key)
+}
+
+function findPin({ pins }: Manifest, name: string): Pin | undefined {
+  return pins.find((pin) => pin.kind === 'snapshot' && pin.name === name)
+}
+
+export function requirePin(manifest: Manifest, name: string): Pin {
+  const pin = findPin(manifest, name)
+  if (pin) return pin
+  throw new WindlassError('not-found', `collection ${JSON.stringify(manifest.name)} has no snapshot ${JSON.stringify(name)}`, { path: 'snapshot' })
+}
+
+function infoOf({ name, seq, createdAt }: Pin): SnapshotInfo {
+  return { name, seq, createdAt }
+}
