@@ -15,6 +15,8 @@ export interface BucketEvent {
   readonly kind: 'put' | 'delete'
   readonly key: string
   readonly by: string
+  /** When its request was sent. */
+  readonly sentAt: number
   /** Absent for a delete. */
   readonly bytes?: Uint8Array
 }
@@ -30,17 +32,17 @@ export class Bucket {
   observe: (event: BucketEvent) => void = () => undefined
 
   /** @returns null when the condition does not hold. */
-  put(key: string, bytes: Uint8Array, condition: PutCondition | undefined, at: number, date: number, by: string): string | null {
+  put(key: string, bytes: Uint8Array, condition: PutCondition | undefined, at: number, date: number, by: string, sentAt = at): string | null {
     const current = this.objects.get(key)
     if (condition && ('ifAbsent' in condition ? current !== undefined : current?.etag !== condition.ifMatch)) return null
     const etag = hashOf(bytes)
     this.objects.set(key, { bytes, etag, lastModified: date })
-    this.#record({ index: this.events.length, at, kind: 'put', key, by, bytes })
+    this.#record({ index: this.events.length, at, kind: 'put', key, by, sentAt, bytes })
     return etag
   }
 
-  delete(key: string, at: number, by: string): void {
-    if (this.objects.delete(key)) this.#record({ index: this.events.length, at, kind: 'delete', key, by })
+  delete(key: string, at: number, by: string, sentAt = at): void {
+    if (this.objects.delete(key)) this.#record({ index: this.events.length, at, kind: 'delete', key, by, sentAt })
   }
 
   /** At most `limit` keys after `startAfter`, in order. */

@@ -6,6 +6,7 @@ import { checkJournal } from './check-journal.ts'
 import { checkManifests } from './check-manifests.ts'
 import { Client, collectionName, type Stage } from './client.ts'
 import { Journal } from './journal.ts'
+import { checkLinearizability } from './linearizability.ts'
 import { Model } from './model.ts'
 import { Observer } from './observer.ts'
 import { drawPlan, graceMs, noFaults, type HistoryPlan } from './plan.ts'
@@ -196,6 +197,7 @@ class History {
     for (const collection of this.#observer.collections.values()) {
       const model = new Model(collection.log)
       this.#problems.push(...checkJournal(this.#journal.entries, collection, model))
+      this.#problems.push(...checkLinearizability(this.#journal.entries, collection.id))
       this.#problems.push(...(await checkManifests(collection, model, this.#bucket)))
     }
     const fresh = new SimProcess('fresh', this.#situation, { skewMs: 0, cacheBytes: 1 << 20, mergeFanIn: 4, random: this.#newRandom(), lastPut: this.#lastPut })

@@ -19,7 +19,7 @@ export interface TrueCollection {
   /** Every manifest there ever was, oldest first. */
   readonly manifests: Manifest[]
   /** Commits that fell on numbers below the floor: nobody may think they stand. */
-  readonly breaches: LogRecord[]
+  readonly breaches: { readonly seq: number; readonly at: number }[]
   /** Objects that were named once and are not any more: since when. */
   readonly retiredAt: Map<string, number>
   /** Objects that a sweep has planned to delete: since when. */
@@ -93,7 +93,7 @@ export class Observer {
     const floor = collection.manifests.at(-1)?.floor ?? 0
     if (record.seq <= floor) {
       this.#count('commit below the floor')
-      breaches.push(record)
+      breaches.push({ seq: record.seq, at: event.at })
       return
     }
     if (record.seq <= log.length) return this.#report(event, `commit ${record.seq} is overwritten`)
@@ -151,7 +151,7 @@ export class Observer {
       if (wasPlanned) this.#count('swept soon after it was named late')
       else this.#report(event, `${key} is deleted ${event.at - retiredAt} ms after it was last named`)
     }
-    if (!this.#hasJanitor && collection.breaches.some(({ seq }) => key === logName(seq))) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
+    if (!this.#hasJanitor && collection.breaches.some(({ seq, at }) => key === logName(seq) && at < event.sentAt)) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
     if (objectsNamedBy(manifest).has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
     if (key.startsWith('log/') && Number(key.slice(4)) > manifest.floor) this.#report(event, `commit ${Number(key.slice(4))} is deleted above the floor ${manifest.floor}`)
   }

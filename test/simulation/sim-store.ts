@@ -103,8 +103,9 @@ export class SimStore implements ObjectStore {
 
   delete(keys: readonly string[]): Promise<void> {
     const { bucket, world } = this.#situation
+    const sentAt = world.now
     return this.#call('delete', keys[0] ?? '', 'write', () => {
-      for (const key of keys) bucket.delete(key, world.now, this.#owner.name)
+      for (const key of keys) bucket.delete(key, world.now, this.#owner.name, sentAt)
     })
   }
 
