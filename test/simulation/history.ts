@@ -140,6 +140,11 @@ class History {
     const world = this.#world
     const plan = this.#plan
     if (this.#isOver) return
+    if (plan.stallRate > 0 && /^put .*(segments|manifests)\/.*: (ok|conflict)$/.test(label) && world.happens(plan.stallRate)) {
+      this.#situation.count('committer stalled')
+      process.freeze(world.now, world.between(graceMs, graceMs * 5), world.happens(0.3))
+      return
+    }
     // Where an answer is bad, or a write is under way, most is at stake.
     const dice = world.random.next() / (/^put|: (unavailable|outcome-unknown|conflict)$/.test(label) ? 5 : 1)
     if (dice < plan.crashRate && this.#incarnations < 20) {

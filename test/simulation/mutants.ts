@@ -14,6 +14,8 @@ const writer = 'src/engine/commit/writer.ts'
 const core = 'src/engine/core.ts'
 const flush = 'src/engine/maintain/flush.ts'
 const replaceManifest = 'src/engine/commit/replace-manifest.ts'
+const merge = 'src/engine/maintain/merge.ts'
+const sweep = 'src/engine/maintain/sweep.ts'
 const absence = 'src/store/listing-absence-store.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -213,5 +215,90 @@ export const mutants: readonly Mutant[] = [
     rule: 'an acknowledged failure is no failure',
     edits: [{ file: core, find: "      this.maintenanceError = messageOf(error)\n      this.#verified = null\n", replace: '      throw error\n' }],
     seed: 20,
+  },
+  {
+    name: 'merge forgets the rows that died while it worked',
+    rule: 'D2: the difference goes through the row map',
+    edits: [{ file: merge, find: 'deadNow.andNot(dead[i]!).forEach((row) => void died.set(map[row]!))', replace: 'void map' }],
+    seed: 1,
+  },
+  {
+    name: 'merge replaces an input that is gone',
+    rule: 'D2: a merge commits only if its inputs stand',
+    edits: [{ file: merge, find: '    if (!now) return null\n', replace: '    if (!now) continue\n' }],
+    seed: 1,
+  },
+  {
+    name: 'a lost merge deletes its output',
+    rule: 'C3: only the sweep deletes',
+    edits: [
+      { file: replaceManifest, find: '    const answer = await store.get(key, { fresh: true })\n', replace: '    await store.delete(next.segments.filter(({ id }) => !manifest.segments.some((old) => old.id === id)).map(({ id }) => `${core.prefix}segments/${id}.seg`))\n    const answer = await store.get(key, { fresh: true })\n' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'grace of zero: a sweep deletes what it planned a moment ago',
+    rule: 'C2: at least G between the two visits',
+    edits: [
+      { file: sweep, find: '  if (last && last.storeNow - last.putAt < settings.graceMs) return null\n', replace: '' },
+      { file: sweep, find: 'if (!barrier || barrier.putAt - putAt < graceMs) return 0', replace: 'if (!barrier) return 0' },
+      { file: sweep, find: 'const restMs = Math.max(graceMs, historyMs)', replace: 'const restMs = Math.min(0, graceMs, historyMs)' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'no barrier at the second visit',
+    rule: 'C2: the manifest is put again before anything is deleted',
+    edits: [
+      { file: sweep, find: 'const { isDone, standing } = await replaceManifest(core, base, { pins, sweep: { count: base.manifest.sweep.count + 1, id: plan.id } })', replace: 'const { isDone, standing } = { isDone: pins.length >= 0, standing: base }' },
+      { file: sweep, find: 'standing.manifest.version !== base.manifest.version + 1) continue', replace: 'standing.manifest.version !== base.manifest.version) continue' },
+      { file: sweep, find: 'putAt: timeOf(core, manifestKey, head.lastModified) }', replace: 'putAt: timeOf(core, manifestKey, head.date) }' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'a committer that lost to a barrier names what the sweep deletes',
+    rule: 'C2: one sweep later, what its plan lists is discarded',
+    edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count === before.count) return', replace: 'if (now.count >= before.count) return' }],
+    seed: 1,
+  },
+  {
+    name: 'two sweeps later a committer looks at the last plan only',
+    rule: 'C2: the count',
+    edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count !== before.count + 1 || now.id === null) return new Set()', replace: 'if (now.id === null) return new Set()' }],
+    seed: 1,
+  },
+  {
+    name: "the sweep goes by the process's clock",
+    rule: "C2: no clock but the store's",
+    edits: [
+      { file: sweep, find: 'storeNow: timeOf(core, newest.key, answer.date) }', replace: 'storeNow: core.context.clock.now() }' },
+      { file: sweep, find: 'putAt: timeOf(core, manifestKey, head.lastModified) }', replace: 'putAt: core.context.clock.now() }' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'what is named again is deleted all the same',
+    rule: 'C2: delete what is still unnamed',
+    edits: [{ file: sweep, find: 'isDue(each, barrier.putAt) && !isNamed(each.key, manifest, named)', replace: 'isDue(each, barrier.putAt)' }],
+    seed: 1,
+  },
+  {
+    name: 'a commit below the floor is deleted',
+    rule: 'C2: a fence breach is never deleted',
+    edits: [
+      { file: sweep, find: 'const intact = await withoutBreaches(core, doomed, putAt)', replace: 'const intact = doomed' },
+      { file: sweep, find: 'if (last && isBreach(last, seq, timeOf(core, key, lastModified))) breaches.add(seq)', replace: 'if (last && breaches.has(0)) isBreach(last, seq, 0)' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'the sweep takes commits above the floor',
+    rule: 'C2: log numbers <= floor',
+    edits: [
+      { file: sweep, find: 'if (seq > manifest.floor || isLogNamed(seq, named)', replace: 'if (seq > manifest.floor + 1 || isLogNamed(seq, named)' },
+      { file: sweep, find: 'seq <= Math.min(last, manifest.floor); seq++', replace: 'seq <= last; seq++' },
+    ],
+    seed: 1,
   },
 ]

@@ -31,6 +31,8 @@ export interface HistoryPlan {
   /** Chance, at each step of a process, that it dies there. */
   readonly crashRate: number
   readonly freezeRate: number
+  /** Chance that a committer sleeps for hours between its upload and its manifest put. */
+  readonly stallRate: number
   /** Processes whose wall clock jumps. */
   readonly jumpRate: number
   /** Each process's wall clock is off by up to this. */
@@ -66,17 +68,20 @@ export const graceMs = 3_600_000
 export const noFaults: FaultRates = { refused: 0, lostRequest: 0, lostAnswer: 0, late: 0, repeated: 0, conflict409: 0, throttled: 0, slow: 0 }
 
 /** What a history is about; each kind of race needs its own weather. */
-const themes = ['mixed', 'mixed', 'ambiguous', 'ambiguous', 'sleepers', 'sleepers', 'sweepers', 'sweepers', 'names'] as const
+const themes = ['mixed', 'mixed', 'ambiguous', 'ambiguous', 'sleepers', 'sleepers', 'sweepers', 'stalled', 'names'] as const
 
 export function drawPlan(world: World): HistoryPlan {
   const theme = world.pick(themes)
   const isQuiet = theme === 'mixed' && world.happens(0.2)
-  const sleeps = theme === 'sleepers' || theme === 'sweepers'
+  const sleeps = theme === 'sleepers' || theme === 'sweepers' || theme === 'stalled'
   const weights = {} as Record<OperationKind, number>
   for (const kind of operationKinds) weights[kind] = world.happens(0.75) ? world.between(0.2, 1) : 0
   weights.put += 0.5
   weights.list += 0.3
   if (theme === 'sweepers') for (const kind of ['flush', 'merge', 'sweep'] as const) weights[kind] = world.between(0.5, 1.5)
+  // Committers sleep in the middle of their work while little else happens than sweeps.
+  if (theme === 'stalled') for (const kind of operationKinds) weights[kind] = { put: 0.6, list: 0.3, delete: 0.2, merge: 1.2, sweep: 2, flush: 0.8 }[kind as string] ?? 0.02
+  const sweeps = theme === 'sweepers' || theme === 'stalled'
   return {
     theme,
     processCount: 4 + world.below(2),
@@ -88,16 +93,17 @@ export function drawPlan(world: World): HistoryPlan {
     freezeRate: sleeps ? world.pick([0.004, 0.01]) : isQuiet || world.happens(0.4) ? 0 : world.pick([0.001, 0.003]),
     jumpRate: world.happens(0.2) ? 0.002 : 0,
     skewMaxMs: world.pick([0, 1000, 600_000]),
-    hasDate: theme === 'sweepers' || world.happens(0.85),
+    hasDate: sweeps || world.happens(0.85),
     refusesMissing: world.happens(0.15),
     withdrawsRights: theme === 'mixed' && !isQuiet && world.happens(0.3),
-    sweepsAtGrace: theme === 'sleepers' || (theme !== 'sweepers' && world.happens(0.4)),
-    lullRate: theme === 'sweepers' ? 0.25 : sleeps ? world.pick([0.05, 0.15]) : world.happens(0.7) ? 0 : 0.05,
+    sweepsAtGrace: theme === 'sleepers' || (!sweeps && world.happens(0.4)),
+    stallRate: theme === 'stalled' ? 0.4 : sweeps ? 0.05 : 0,
+    lullRate: theme === 'stalled' ? 0.4 : theme === 'sweepers' ? 0.25 : sleeps ? world.pick([0.05, 0.15]) : world.happens(0.7) ? 0 : 0.05,
     clones: world.happens(0.3),
     allCreate: theme === 'names' || world.happens(0.2),
     drops: theme === 'names',
     hasText: world.happens(0.15),
-    mergeFanIn: world.pick([2, 3, 4]),
+    mergeFanIn: theme === 'stalled' ? 2 : world.pick([2, 3, 4]),
     cacheBytes: world.pick([0, 4000, 1 << 20]),
     weights,
   }
