@@ -16,20 +16,24 @@ export class BodyBudget {
    */
   async withJson<Value>(request: Request, task: (json: unknown) => Promise<Value>): Promise<Value> {
     checkJsonType(request)
+    return this.withBytes(request, jsonBytesMax, (bytes) => task(bytes.length === 0 ? undefined : parseJsonText(decode(bytes))))
+  }
+
+  /** As `withJson`, for who needs the bytes. */
+  async withBytes<Value>(request: Request, bytesMax: number, task: (bytes: Uint8Array) => Promise<Value>): Promise<Value> {
     let taken = 0
     try {
       const parts: Uint8Array[] = []
       for await (const part of request.body ?? []) {
         taken += part.length
         this.#usedBytes += part.length
-        if (taken > jsonBytesMax) throw new WindlassError('too-large', `the body has more than ${jsonBytesMax} bytes: send fewer records at once`, { path: 'body' })
+        if (taken > bytesMax) throw new WindlassError('too-large', `the body has more than ${bytesMax} bytes: send fewer records at once`, { path: 'body' })
         if (this.#usedBytes > jsonBytesTotalMax) {
           throw new WindlassError('unavailable', `requests in work hold more than ${jsonBytesTotalMax} bytes: try again`, { retryAfterMs: 1000 })
         }
         parts.push(part)
       }
-      const text = new TextDecoder('utf-8', { fatal: true })
-      return await task(taken === 0 ? undefined : parseJsonText(decode(text, Buffer.concat(parts))))
+      return await task(Buffer.concat(parts))
     } finally {
       this.#usedBytes -= taken
     }
@@ -43,9 +47,9 @@ function checkJsonType(request: Request): void {
   }
 }
 
-function decode(decoder: TextDecoder, bytes: Uint8Array): string {
+function decode(bytes: Uint8Array): string {
   try {
-    return decoder.decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     throw new WindlassError('invalid', 'the body is not UTF-8', { path: 'body', cause })
   }

@@ -1,5 +1,6 @@
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { systemClock } from '../base/clock.ts'
-import { WindlassError } from '../base/errors.ts'
+import { messageOf, WindlassError } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
 import { checkModel, engineSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
@@ -27,6 +28,8 @@ export interface RunningServer {
 const indexingMax = 2
 const indexingWaitingMax = 200
 const drainMs = 30_000
+// As AWS has it where none is set; an S3 store whose region is `auto` has none either.
+const defaultRegion = 'us-east-1'
 
 /**
  * Serves every door of the configured bucket on one port.
@@ -69,8 +72,16 @@ export async function serve(configuration: Configuration, { version }: { version
     metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
     version,
   }
-  const app = createApp(context, { log, metrics })
-  const listening = await listen((request) => app.fetch(request), { host, port: configuration.number('port')!, context })
+  const app = createApp(context, {
+    log,
+    metrics,
+    s3vectors: {
+      account: { region: regionOf(configuration), accountId: checkAccountId(configuration.text('account-id')!) },
+      connectionOf: (c) => ({ sourceIp: getConnInfo(c).remote.address ?? '', isSecure: false }),
+      onFault: (error, requestId) => log.error(messageOf(error), { requestId, stack: error instanceof Error ? error.stack : undefined }),
+    },
+  })
+  const listening = await listen((request, connection) => app.fetch(request, connection as never), { host, port: configuration.number('port')!, context })
   let stopping: Promise<void> | null = null
   const stop = async () => {
     ready = false
@@ -79,4 +90,14 @@ export async function serve(configuration: Configuration, { version }: { version
     await scratch.close()
   }
   return { url: listening.url, port: listening.port, log, stop: () => (stopping ??= stop()) }
+}
+
+function regionOf(configuration: Configuration): string {
+  const region = configuration.text('region')
+  return region === undefined || region === 'auto' ? defaultRegion : region
+}
+
+function checkAccountId(accountId: string): string {
+  if (!/^\d{12}$/.test(accountId)) throw new WindlassError('invalid', `account-id is ${JSON.stringify(accountId)}, expected 12 digits`, { path: 'account-id' })
+  return accountId
 }

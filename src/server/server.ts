@@ -9,11 +9,12 @@ import type { ApiContext } from '../api/context.ts'
 import { answerOf, isServerFault } from '../api/error-response.ts'
 import { guardRequest } from '../api/request-guard.ts'
 import { createRestApi, errorResponse, type RestEnvironment } from '../api/rest/rest-api.ts'
+import { createS3VectorsApi, type S3VectorsSettings } from '../api/s3vectors/s3vectors-api.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What a request passes on its way to a door: an id, the guard, the count, the log. */
-export function createApp(context: ApiContext, { log, metrics }: { log: Log; metrics: Metrics }): Hono<RestEnvironment> {
+export function createApp(context: ApiContext, { log, metrics, s3vectors }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings }): Hono<RestEnvironment> {
   const { clock, random, corsOrigins, allowedHosts, keys } = context
   const app = new Hono<RestEnvironment>()
   app.use(async (c, next) => {
@@ -28,6 +29,8 @@ export function createApp(context: ApiContext, { log, metrics }: { log: Log; met
     metrics.end(c.req.method, route, c.res.status, ms / 1000)
     c.header('x-request-id', requestId)
     c.header('cache-control', 'no-store')
+    // What is left of a refused body is not read: nothing else can come on that connection.
+    if (c.res.status >= 400 && isLarge(c.req.raw)) c.header('connection', 'close')
     c.header('x-content-type-options', 'nosniff')
     log.info('request', { method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(ms * 10) / 10, requestId })
   })
@@ -38,6 +41,7 @@ export function createApp(context: ApiContext, { log, metrics }: { log: Log; met
     guardRequest(c.req.raw, { hasKeys: keys.keys().length > 0, allowedHosts, corsOrigins })
     await next()
   })
+  app.route('/', createS3VectorsApi(context, s3vectors))
   app.route('/', createRestApi(context))
   app.onError((error, c) => {
     const requestId = c.get('requestId')
@@ -46,6 +50,13 @@ export function createApp(context: ApiContext, { log, metrics }: { log: Log; met
   })
   app.notFound((c) => errorResponse(new WindlassError('not-found', `${c.req.method} ${c.req.path.slice(0, 200)} is not a route of this server: see /openapi.json`), c.get('requestId')))
   return app
+}
+
+const largeBodyBytes = 64 * 1024
+
+function isLarge(request: Request): boolean {
+  const length = request.headers.get('content-length')
+  return length === null ? request.headers.has('transfer-encoding') : Number(length) > largeBodyBytes
 }
 
 /** A server that listens, and how to end it. */
@@ -61,7 +72,7 @@ const headersTimeoutMs = 60_000
 const requestTimeoutMs = 3_600_000
 
 /** @throws {WindlassError} `unavailable` when the port is taken, `denied` when it may not be used. */
-export async function listen(fetch: (request: Request) => Response | Promise<Response>, { host, port, context }: { host: string; port: number; context: ApiContext }): Promise<ListeningServer> {
+export async function listen(fetch: (request: Request, connection: unknown) => Response | Promise<Response>, { host, port, context }: { host: string; port: number; context: ApiContext }): Promise<ListeningServer> {
   const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }, getRequestListener(fetch, { overrideGlobalObjects: false }))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port)))
