@@ -16,11 +16,12 @@ export function checkJournal(entries: readonly Entry[], collection: TrueCollecti
   const problems: string[] = []
   const placeOf = placeMarks(collection, problems)
   const bounds = new Bounds()
+  const deleted = new Set(entries.flatMap(({ request }) => (request.kind === 'delete-snapshot' ? [request.name] : [])))
   const finished = entries.filter((entry) => entry.collectionId === collection.id && entry.endedAt !== null)
   finished.sort((a, b) => a.endedAt! - b.endedAt!)
   for (const entry of finished) {
     const low = bounds.lowest(entry)
-    const checked = checkEntry(entry, low, collection, model, placeOf)
+    const checked = checkEntry(entry, (name) => deleted.has(name), low, collection, model, placeOf)
     if (typeof checked === 'string') problems.push(`${entry.process}, call ${entry.id} (${entry.request.kind}): ${checked}`)
     else bounds.add(entry, checked)
   }
@@ -70,13 +71,18 @@ function markOf(batch: Batch): number | null {
 }
 
 /** @returns the lowest place that the outcome proves to have existed, or what is wrong. */
-function checkEntry(entry: Entry, low: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
+function checkEntry(entry: Entry, wasDeleted: (snapshot: string) => boolean, low: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
   const { request, outcome, existingAtEnd } = entry
   // Who was told nothing about the content proves nothing about it.
   if (!outcome || outcome.kind === 'done') return 0
   const high = Math.max(low, existingAtEnd)
-  if (outcome.kind === 'failed') return checkFailure(entry, low, high, collection, model, placeOf)
+  if (outcome.kind === 'failed') return checkFailure(entry, wasDeleted, low, high, collection, model, placeOf)
   if (request.kind === 'write' && outcome.kind === 'wrote') return checkWrite(request.batch, outcome.result, low, high, model, placeOf)
+  if (outcome.kind === 'pinned') return outcome.seq >= low && outcome.seq <= high ? outcome.seq : `pins commit ${outcome.seq}, and ${low} was known before, ${high} was the last`
+  if (request.kind === 'read-snapshot' && outcome.kind === 'rows') {
+    // The past proves nothing about now.
+    return model.list(request.seq) === outcome.rows.join('\n') ? 0 : `shows ${JSON.stringify(outcome.rows)}, at commit ${request.seq} there was ${JSON.stringify(model.list(request.seq))}`
+  }
   const shows = (position: number): boolean => {
     if (outcome.kind === 'counted') return model.states[position]!.size === outcome.count
     if (outcome.kind !== 'rows') return false
@@ -121,12 +127,14 @@ function checkWrite(
   return `did at commit ${seq} what it should not have: ${JSON.stringify(batch)} gave ${JSON.stringify(result)}`
 }
 
-function checkFailure(entry: Entry, low: number, high: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
+function checkFailure(entry: Entry, wasDeleted: (snapshot: string) => boolean, low: number, high: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
   const { request, outcome } = entry
   if (outcome?.kind !== 'failed') return 0
   const { error, message } = outcome
   if ('mustWork' in request && request.mustWork) return `failed on a quiet network: ${error}: ${message}`
   if (request.kind === 'sweep' && error === 'unsupported') return 0
+  // Somebody may delete it while it is read; one that stands must be whole.
+  if (request.kind === 'read-snapshot' && error === 'corrupt' && wasDeleted(request.name)) return 0
   if (error === 'corrupt' || error === 'bug' || error === 'invalid' || error === 'unsupported' || error === 'cancelled') return `${error}: ${message}`
   if (request.kind !== 'write') return error === 'outcome-unknown' && ['list', 'get', 'count', 'query'].includes(request.kind) ? `outcome-unknown of a read: ${message}` : 0
   if (error === 'outcome-unknown') return 0

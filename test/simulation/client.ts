@@ -20,6 +20,8 @@ export interface Stage {
   readonly journal: Journal
   readonly situation: { readonly operations: number }
   readonly ids: { next: number }
+  /** Snapshots that were acknowledged, and not deleted. */
+  readonly snapshots: { readonly name: string; readonly seq: number; readonly collectionId: string }[]
 }
 
 /** A row in one line, as the model prints it too. */
@@ -147,6 +149,17 @@ export class Client {
           const { matches } = await collection.query({ vector: [1, 1], k: 100, include: { metadata: true } })
           return { kind: 'rows', rows: matches.map(printRow) }
         })
+      case 'snapshot': {
+        const name = `s${ids.next++}`
+        return this.#onCollection({ kind: 'snapshot', name }, async (collection) => {
+          const { seq } = await collection.createSnapshot(name)
+          this.#stage.snapshots.push({ name, seq, collectionId: collection.id })
+          return { kind: 'pinned', seq }
+        })
+      }
+      case 'read-snapshot':
+      case 'delete-snapshot':
+        return this.#onSnapshot(kind)
       case 'merge':
         return this.#onCollection({ kind: 'merge' }, async (collection) => {
           await collection.merge({ isForced: world.happens(0.4) })
@@ -163,6 +176,25 @@ export class Client {
           return { kind: 'done' }
         })
     }
+  }
+
+  /** Reads or deletes a snapshot that some client made. A deleted one is not read again. */
+  async #onSnapshot(kind: 'read-snapshot' | 'delete-snapshot'): Promise<void> {
+    const { world, snapshots } = this.#stage
+    if (snapshots.length === 0) return
+    const index = world.below(snapshots.length)
+    const { name, seq, collectionId } = snapshots[index]!
+    if (kind === 'delete-snapshot') snapshots.splice(index, 1)
+    await this.#onCollection(kind === 'read-snapshot' ? { kind, name, seq } : { kind, name }, async (collection) => {
+      if (collection.id !== collectionId) return { kind: 'done' }
+      if (kind === 'delete-snapshot') {
+        await collection.deleteSnapshot(name)
+        return { kind: 'done' }
+      }
+      const past = await collection.openSnapshot(name)
+      const { rows } = await past.list({ limit: 500, include: { metadata: true } })
+      return { kind: 'rows', rows: rows.map(printRow) }
+    })
   }
 
   #get(keys: string[]): Promise<void> {

@@ -4,7 +4,7 @@ import { logKey } from '../../src/format/log-record.ts'
 import { Bucket } from './bucket.ts'
 import { checkJournal } from './check-journal.ts'
 import { checkManifests } from './check-manifests.ts'
-import { Client, collectionName, type Stage } from './client.ts'
+import { Client, collectionName, printRow, type Stage } from './client.ts'
 import { Journal } from './journal.ts'
 import { checkLinearizability } from './linearizability.ts'
 import { Model } from './model.ts'
@@ -63,7 +63,7 @@ class History {
     this.#journal = new Journal(this.#world, (id) => this.#observer.logLength(id))
     const { rates, hasDate, refusesMissing } = this.#plan
     this.#situation = { world: this.#world, bucket: this.#bucket, rates, hasDate, refusesMissing, epochMs, orphanRate: 0.5, count, report: (problem) => void this.#problems.push(problem), operations: 0 }
-    this.#stage = { world: this.#world, plan: this.#plan, journal: this.#journal, situation: this.#situation, ids: { next: 1 } }
+    this.#stage = { world: this.#world, plan: this.#plan, journal: this.#journal, situation: this.#situation, ids: { next: 1 }, snapshots: [] }
   }
 
   async run(): Promise<HistoryResult> {
@@ -234,6 +234,11 @@ class History {
       await process.clock.sleep(graceMs * 1.2)
     }
     this.#problems.push(...this.#observer.garbageOf(collection.id))
+    for (const { name, seq, collectionId } of this.#stage.snapshots) {
+      if (collectionId !== collection.id) continue
+      const { rows } = await (await collection.openSnapshot(name)).list({ limit: 500, include: { metadata: true } })
+      if (rows.map(printRow).join('\n') !== model.list(seq)) this.#problems.push(`snapshot ${name} does not hold what commit ${seq} left`)
+    }
     if ((await list()) !== expected) this.#problems.push('a sweep changed the content')
   }
 

@@ -13,6 +13,8 @@ export type Request =
   | { readonly kind: 'count' }
   | { readonly kind: 'query' }
   | { readonly kind: 'flush' | 'merge' | 'sweep' }
+  | { readonly kind: 'snapshot' | 'delete-snapshot'; readonly name: string }
+  | { readonly kind: 'read-snapshot'; readonly name: string; readonly seq: number }
   | { readonly kind: 'create' }
   | { readonly kind: 'drop' }
 
@@ -21,6 +23,7 @@ export type Outcome =
   | { readonly kind: 'wrote'; readonly result: WriteResult }
   | { readonly kind: 'rows'; readonly rows: readonly (SeenRow | null)[] }
   | { readonly kind: 'counted'; readonly count: number }
+  | { readonly kind: 'pinned'; readonly seq: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly error: ErrorKind | 'bug'; readonly message: string }
 

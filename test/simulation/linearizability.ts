@@ -116,7 +116,7 @@ function effectOn(key: string, { request, outcome, collectionId }: Entry, versio
     if (!touches && conditions.length === 0) return null
     return (value) => (holds(conditions, value) ? write(key, request.batch, value) : undefined)
   }
-  if (outcome?.kind !== 'rows' || request.kind === 'query') return null
+  if (outcome?.kind !== 'rows' || request.kind === 'query' || request.kind === 'read-snapshot') return null
   if (request.kind === 'get' && !request.keys.includes(key)) return null
   if (request.kind === 'list' && request.consistency === 'eventual') return null
   const seen = outcome.rows.map((row) => row && parseRow(row)).find((row) => row && row.key === key)

@@ -4,6 +4,7 @@ import { deletesKey } from '../../src/format/deletes.ts'
 import { decodeLogRecord, type LogRecord } from '../../src/format/log-record.ts'
 import { decodeManifest, type Manifest } from '../../src/format/manifest.ts'
 import { segmentKey } from '../../src/format/segment.ts'
+import { decodeSnapshot, snapshotKey } from '../../src/format/snapshot.ts'
 import { decodeSweepPlan, type SweepPlan } from '../../src/format/sweep-plan.ts'
 import type { Bucket, BucketEvent } from './bucket.ts'
 import { graceMs } from './plan.ts'
@@ -22,6 +23,8 @@ export interface TrueCollection {
   readonly breaches: { readonly seq: number; readonly at: number }[]
   /** Objects that were named once and are not any more: since when. */
   readonly retiredAt: Map<string, number>
+  /** Objects that the newest manifest and its snapshots need. */
+  named: ReadonlySet<string>
   /** Objects that a sweep has planned to delete: since when. */
   readonly listedAt: Map<string, number>
 }
@@ -59,13 +62,12 @@ export class Observer {
 
   /** Objects of a collection that its manifest does not name, and commits that its segments hold. */
   garbageOf(id: string): string[] {
-    const { manifests, breaches } = this.#collection(id)
+    const { manifests, breaches, named } = this.#collection(id)
     const manifest = manifests.at(-1)!
-    const named = objectsNamedBy(manifest)
     const kept = new Set(breaches.map(({ seq }) => logName(seq)))
     const prefix = `data/${id}/`
     const keys = [...this.#bucket.objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
-    const isGarbage = (key: string) => (key.startsWith('log/') ? Number(key.slice(4)) <= manifest.floor && !kept.has(key) : /^(segments|deletes)\//.test(key) && !named.has(key))
+    const isGarbage = (key: string) => (key.startsWith('log/') ? Number(key.slice(4)) <= manifest.floor && !kept.has(key) && !named.has(key) : /^(segments|deletes|snapshots)\//.test(key) && !named.has(key))
     return keys.filter(isGarbage).map((key) => `${key} is left over after four sweeps`)
   }
 
@@ -114,17 +116,36 @@ export class Observer {
     if (this.#nonces.has(manifest.nonce)) this.#report(event, `manifest ${manifest.version} has a nonce that was used before (D1)`)
     this.#nonces.add(manifest.nonce)
     if (manifest.floor > log.length) this.#report(event, `floor ${manifest.floor} lies above the last commit ${log.length}`)
-    const named = objectsNamedBy(manifest)
+    const named = this.#namedBy(collection.id, manifest)
     for (const key of named) {
       retiredAt.delete(key)
       if (!this.#bucket.objects.has(`data/${collection.id}/${key}`)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
     }
     if (before) {
       this.#countChange(before, manifest)
-      for (const key of objectsNamedBy(before)) if (!named.has(key)) retiredAt.set(key, event.at)
-      for (let seq = before.floor + 1; seq <= manifest.floor; seq++) retiredAt.set(logName(seq), event.at)
+      const isAboveFloor = (key: string) => key.startsWith('log/') && Number(key.slice(4)) > manifest.floor
+      for (const key of collection.named) if (!named.has(key) && !isAboveFloor(key)) retiredAt.set(key, event.at)
+      for (let seq = before.floor + 1; seq <= manifest.floor; seq++) if (!named.has(logName(seq))) retiredAt.set(logName(seq), event.at)
     }
+    collection.named = named
     manifests.push(manifest)
+  }
+
+  /** What a manifest and its snapshots name, as keys below the collection's prefix. */
+  #namedBy(id: string, manifest: Manifest): Set<string> {
+    const named = objectsNamedBy(manifest)
+    if (manifest.state === 'dropped') return named
+    for (const pin of manifest.pins) {
+      if (pin.kind !== 'snapshot' || pin.owner !== undefined) continue
+      const key = snapshotKey(pin.id)
+      named.add(key)
+      const object = this.#bucket.objects.get(`data/${id}/${key}`)
+      if (!object) continue
+      const { manifest: past, seq } = decodeSnapshot(object.bytes, key)
+      for (const each of objectsNamedBy(past)) named.add(each)
+      for (let each = past.floor + 1; each <= seq; each++) named.add(logName(each))
+    }
+    return named
   }
 
   #observePlan({ listedAt }: TrueCollection, { objects }: SweepPlan, { at }: BucketEvent): void {
@@ -152,13 +173,13 @@ export class Observer {
       else this.#report(event, `${key} is deleted ${event.at - retiredAt} ms after it was last named`)
     }
     if (!this.#hasJanitor && collection.breaches.some(({ seq, at }) => key === logName(seq) && at < event.sentAt)) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
-    if (objectsNamedBy(manifest).has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
+    if (collection.named.has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
     if (key.startsWith('log/') && Number(key.slice(4)) > manifest.floor) this.#report(event, `commit ${Number(key.slice(4))} is deleted above the floor ${manifest.floor}`)
   }
 
   #collection(id: string): TrueCollection {
     let collection = this.collections.get(id)
-    if (!collection) this.collections.set(id, (collection = { id, log: [], manifests: [], breaches: [], retiredAt: new Map(), listedAt: new Map() }))
+    if (!collection) this.collections.set(id, (collection = { id, log: [], manifests: [], breaches: [], retiredAt: new Map(), listedAt: new Map(), named: new Set() }))
     return collection
   }
 

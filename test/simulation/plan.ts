@@ -60,7 +60,7 @@ export interface HistoryPlan {
   readonly weights: Readonly<Record<OperationKind, number>>
 }
 
-export const operationKinds = ['put', 'put-if-absent', 'condition', 'patch', 'delete', 'delete-where', 'list', 'eventual-list', 'get', 'count', 'query', 'flush', 'merge', 'sweep'] as const
+export const operationKinds = ['put', 'put-if-absent', 'condition', 'patch', 'delete', 'delete-where', 'list', 'eventual-list', 'get', 'count', 'query', 'flush', 'merge', 'sweep', 'snapshot', 'read-snapshot', 'delete-snapshot'] as const
 export type OperationKind = (typeof operationKinds)[number]
 
 export const graceMs = 3_600_000
@@ -80,7 +80,7 @@ export function drawPlan(world: World): HistoryPlan {
   weights.list += 0.3
   if (theme === 'sweepers') for (const kind of ['flush', 'merge', 'sweep'] as const) weights[kind] = world.between(0.5, 1.5)
   // Committers sleep in the middle of their work while little else happens than sweeps.
-  if (theme === 'stalled') for (const kind of operationKinds) weights[kind] = { put: 0.6, list: 0.3, delete: 0.2, merge: 1.2, sweep: 2, flush: 0.8 }[kind as string] ?? 0.02
+  if (theme === 'stalled') for (const kind of operationKinds) weights[kind] = { put: 0.6, list: 0.3, delete: 0.2, merge: 1.2, sweep: 2, flush: 0.8, snapshot: 0.5, 'read-snapshot': 0.3, 'delete-snapshot': 0.2 }[kind as string] ?? 0.02
   const sweeps = theme === 'sweepers' || theme === 'stalled'
   return {
     theme,
