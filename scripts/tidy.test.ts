@@ -26,7 +26,7 @@ const mayImport: Record<string, string[]> = {
 const browserFolders = new Set(['base', 'format', 'vector', 'text', 'kernels', 'engine'])
 const browserFiles = new Set(['store/object-store.ts', 'store/memory-store.ts', 'store/http-store.ts', 'embed/static-model.ts', 'embed/wordpiece.ts'])
 // The few that put components together.
-const assemblers = new Set(['index.ts', 'cli/run.ts', 'server/serve.ts', 'testing/index.ts'])
+const assemblers = new Set(['index.ts', 'cli/run.ts', 'server/serve.ts', 'testing/index.ts', 'testing/servers.ts'])
 const testOnly = /\.(test|fuzz\.test|bench)\.ts$/
 const banned = [
   { pattern: /\bDate\.now\(|new Date\(|performance\.now\(|\bsetTimeout\(|\bsetInterval\(/, use: 'the injected Clock', except: 'base/clock.ts' },

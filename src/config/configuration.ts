@@ -84,6 +84,16 @@ export class Configuration {
     return (this.text(name) ?? '').split(',').map((item) => item.trim()).filter((item) => item !== '')
   }
 
+  /** Whether both names of an S3 Vectors application are set, and no other collection is asked for. */
+  hasVectorIndex(): boolean {
+    return this.origin('collection') === 'default' && this.text('s3-vector-bucket') !== undefined && this.text('s3-vector-index') !== undefined
+  }
+
+  /** The collection that `index` and `search` use. */
+  collection(): string {
+    return this.hasVectorIndex() ? `${this.text('s3-vector-bucket')}/${this.text('s3-vector-index')}` : this.text('collection')!
+  }
+
   /** The bucket's URL, and where that came from. */
   bucket(): { url: string; origin: string } {
     const url = this.text('bucket')

@@ -1,9 +1,9 @@
 import { isWindlassError, WindlassError } from '../base/errors.ts'
-import { toUtf8, utf8Length } from '../base/bytes.ts'
+import { fromUtf8Lenient, toUtf8, utf8Length } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { newId, newNonce } from '../base/random.ts'
 import { catalogKey, catalogPrefix, dataPrefix, decodeCatalogEntry, encodeCatalogEntry, nameOfCatalogKey, type CatalogEntry } from '../format/catalog-entry.ts'
-import { encodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
+import { decodeManifest, encodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
 import type { EngineContext } from './core.ts'
 
 /** What the catalog says of a name; null for a name that never was, or was dropped. */
@@ -31,40 +31,95 @@ export class Catalog {
    * @throws {WindlassError} `conflict` when the name is taken, `invalid` for a bad name.
    */
   async create(name: string, schema: CollectionSchema): Promise<string> {
+    const { store, clock, random } = this.#context
     checkName(name)
+    if ((await this.#look(name)).entry) throw nameTaken(name)
+    for (;;) {
+      const id = newId(clock.now(), random)
+      await this.mark(id, name)
+      const manifest = encodeManifest(firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() }))
+      await store.put(dataPrefix(id) + manifestKey, manifest, { condition: { ifAbsent: true } })
+      if (await this.claim(name, id)) return id
+    }
+  }
+
+  /**
+   * Gives a free name to a collection whose manifest has been put.
+   * @returns false when a sweep had taken it for abandoned meanwhile: it must not be used (docs/protocol.md, H3).
+   * @throws {WindlassError} `conflict` when the name is taken.
+   */
+  async claim(name: string, id: string): Promise<boolean> {
     const { store, clock, random } = this.#context
     const looked = await this.#look(name)
-    if (looked.entry) throw nameTaken(name)
-    const id = newId(clock.now(), random)
-    await store.put(trashKey(id), toUtf8(name))
-    await store.put(dataPrefix(id) + manifestKey, encodeManifest(this.#firstManifest(id, name, schema)), { condition: { ifAbsent: true } })
-    const nonce = newNonce(random)
-    const entry = encodeCatalogEntry({ formatVersion: 1, needs: [], name, id, version: 1, nonce, state: 'live', createdAt: clock.now() })
-    const condition = looked.etag === null ? ({ ifAbsent: true } as const) : { ifMatch: looked.etag }
-    try {
-      await store.put(catalogKey(name), entry, { condition })
-    } catch (error) {
-      if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
-      // The winner may be ourselves, with the answer lost.
-      const now = await this.#look(name)
-      if (now.entry?.nonce !== nonce) {
-        if (isWindlassError(error, 'conflict')) throw nameTaken(name, error)
-        throw error
+    if (looked.entry && looked.entry.id !== id) throw nameTaken(name)
+    if (!looked.entry) {
+      const nonce = newNonce(random)
+      const entry = encodeCatalogEntry({ formatVersion: 1, needs: [], name, id, version: 1, nonce, state: 'live', createdAt: clock.now() })
+      const condition = looked.etag === null ? ({ ifAbsent: true } as const) : { ifMatch: looked.etag }
+      try {
+        await store.put(catalogKey(name), entry, { condition })
+      } catch (error) {
+        if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
+        // The winner may be ourselves, with the answer lost.
+        const now = await this.#look(name)
+        if (now.entry?.nonce !== nonce) {
+          if (isWindlassError(error, 'conflict')) throw nameTaken(name, error)
+          throw error
+        }
       }
     }
-    await store.delete([trashKey(id)])
-    return id
+    const manifest = await store.get(dataPrefix(id) + manifestKey, { fresh: true })
+    if (manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
+      await this.drop(name, id)
+      return false
+    }
+    await this.unmark(id)
+    return true
+  }
+
+  /** Lets `name` stand for `to` where it stood for `from`. @returns whether it stands for `to` now. */
+  async move(name: string, from: string, to: string): Promise<boolean> {
+    const { clock, random } = this.#context
+    await this.#replace(name, from, (entry) => encodeCatalogEntry({ ...entry, id: to, version: entry.version + 1, nonce: newNonce(random), createdAt: clock.now() }))
+    return (await this.find(name)) === to
   }
 
   /** Takes the name away from `id`, if it still has it. The data goes with a later sweep. */
   async drop(name: string, id: string): Promise<void> {
+    await this.mark(id, name)
+    await this.#replace(name, id, () => new Uint8Array(0))
+  }
+
+  /** Notes that `id` has no name yet, or soon none any more: sweeps look after what bears this mark. */
+  async mark(id: string, name: string): Promise<void> {
+    await this.#context.store.put(trashKey(id), toUtf8(name))
+  }
+
+  async unmark(id: string): Promise<void> {
+    await this.#context.store.delete([trashKey(id)])
+  }
+
+  /** Every id that bears the mark, and the name it had or was to have. `ageMs`: by the store's clock. */
+  async *marked(): AsyncGenerator<{ id: string; name: string; ageMs: number }> {
     const { store } = this.#context
-    await store.put(trashKey(id), toUtf8(name))
+    for await (const { key, lastModified } of store.list(trashPrefix)) {
+      const id = key.slice(trashPrefix.length)
+      if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) continue
+      const answer = await store.get(key, { fresh: true })
+      if (answer.kind !== 'found') continue
+      const writtenAt = lastModified ?? answer.lastModified
+      const ageMs = writtenAt === undefined || answer.date === undefined ? 0 : answer.date - writtenAt
+      yield { id, name: fromUtf8Lenient(answer.bytes), ageMs }
+    }
+  }
+
+  /** Replaces the entry of `name` while it stands for `id`. */
+  async #replace(name: string, id: string, change: (entry: CatalogEntry) => Uint8Array): Promise<void> {
     for (;;) {
       const { entry, etag } = await this.#look(name)
       if (!entry || entry.id !== id || etag === null) return
       try {
-        await store.put(catalogKey(name), new Uint8Array(0), { condition: { ifMatch: etag } })
+        await this.#context.store.put(catalogKey(name), change(entry), { condition: { ifMatch: etag } })
         return
       } catch (error) {
         if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
@@ -97,30 +152,32 @@ export class Catalog {
     if (answer.size === 0) return { entry: null, etag: answer.etag }
     return { entry: decodeCatalogEntry(answer.bytes, key), etag: answer.etag }
   }
+}
 
-  #firstManifest(id: string, name: string, schema: CollectionSchema): Manifest {
-    const { clock, random } = this.#context
-    return {
-      formatVersion: 1,
-      needs: [],
-      collectionId: id,
-      version: 1,
-      nonce: newNonce(random),
-      pastNonces: [],
-      name,
-      schema,
-      state: 'live',
-      floor: 0,
-      floorTime: clock.now(),
-      segments: [],
-      pins: [],
-      sweep: { count: 0, id: null },
-    }
+/** The manifest of a collection that holds nothing. */
+export function firstManifest({ id, name, schema, nonce, now, state = 'live' }: { id: string; name: string; schema: CollectionSchema; nonce: string; now: number; state?: 'live' | 'dropped' }): Manifest {
+  return {
+    formatVersion: 1,
+    needs: [],
+    collectionId: id,
+    version: 1,
+    nonce,
+    pastNonces: [],
+    name,
+    schema,
+    state,
+    floor: 0,
+    floorTime: now,
+    segments: [],
+    pins: [],
+    sweep: { count: 0, id: null },
   }
 }
 
+const trashPrefix = 'trash/'
+
 function trashKey(id: string): string {
-  return `trash/${id}`
+  return trashPrefix + id
 }
 
 function checkName(name: unknown): asserts name is string {

@@ -127,7 +127,8 @@ export class EngineCollection extends RowReader {
 
   /** The collection as it was when the snapshot was made, to read. @throws {WindlassError} `not-found`. */
   async openSnapshot(name: string): Promise<PastCollection> {
-    return PastCollection.open(this.core, await loadSnapshot(this.core, name))
+    const { holder, snapshot } = await loadSnapshot(this.core, name)
+    return PastCollection.open(holder, snapshot)
   }
 
   /** The collection as it was at a log number or a time, to read. @throws {WindlassError} `expired` beyond what history keeps. */
@@ -139,6 +140,11 @@ export class EngineCollection extends RowReader {
   async verify(): Promise<Verification> {
     await this.core.read()
     return verifyCollection(this.core, await this.core.open())
+  }
+
+  /** Ends the log with `moved`: another collection takes this one's place. @param prepare Called with the number that the end is put at. */
+  async moveTo(to: string, prepare: (seq: number) => Promise<void>): Promise<void> {
+    await this.#writer.end({ kind: 'moved', to }, prepare)
   }
 
   /** Ends the log with `dropped`. */

@@ -98,6 +98,11 @@ export class CollectionCore {
     }
   }
 
+  /** Another collection of the same bucket. */
+  sibling(id: string): CollectionCore {
+    return new CollectionCore(this.context, id)
+  }
+
   /** The view as it is; opened first if it never was. */
   async open(): Promise<View> {
     if (this.#view) return this.#view

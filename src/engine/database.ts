@@ -6,6 +6,8 @@ import type { ObjectStore } from '../store/object-store.ts'
 import { Catalog } from './catalog.ts'
 import { EngineCollection } from './collection.ts'
 import { CollectionCore, defaultEngineSettings, type EngineContext, type EngineSettings } from './core.ts'
+import { makeBranch, noteRestore } from './maintain/branch.ts'
+import { sweepTrash, type TrashReport } from './maintain/trash.ts'
 import type { AnalyzerFor } from './memtable.ts'
 import { SectionCache } from './section-cache.ts'
 
@@ -74,9 +76,48 @@ export class Database {
 
   /** @throws {WindlassError} `not-found`. */
   async drop(name: string): Promise<void> {
+    for (;;) {
+      const collection = await this.collection(name)
+      await collection.drop()
+      const { ended } = await collection.core.open()
+      if (ended?.kind === 'dropped') return this.catalog.drop(name, collection.id)
+      // Restored meanwhile by another: what took its place is what the name stands for.
+    }
+  }
+
+  /**
+   * Makes collection `to` as `from` is now, or was at a snapshot. The two share what they have in common, and go their own ways.
+   * @throws {WindlassError} `conflict` when `to` is taken, `not-found` for a missing collection or snapshot.
+   */
+  async branch(from: string, to: string, { snapshot }: { snapshot?: string } = {}): Promise<EngineCollection> {
+    if (await this.catalog.find(to)) throw new WindlassError('conflict', `collection ${JSON.stringify(to)} already exists`, { path: 'name' })
+    for (;;) {
+      const id = await this.with(from, (collection) => makeBranch(collection.core, this.catalog, to, snapshot === undefined ? {} : { snapshot }))
+      if (await this.catalog.claim(to, id)) return this.#keep(to, Promise.resolve(this.#collection(to, id)))
+    }
+  }
+
+  /**
+   * Makes `name` what it was at a snapshot. Snapshots stay, also newer ones; whatever was written since is not in it any more.
+   * The name gets a new id: whoever writes to the old one meets its end in the log, and goes on with the new one.
+   * @throws {WindlassError} `not-found`; `conflict` when it was dropped or restored by another meanwhile.
+   */
+  async restore(name: string, snapshot: string): Promise<EngineCollection> {
     const collection = await this.collection(name)
-    await collection.drop()
-    await this.catalog.drop(name, collection.id)
+    const id = await makeBranch(collection.core, this.catalog, name, { snapshot, isRestore: true })
+    const child = collection.core.sibling(id)
+    await collection.moveTo(id, (seq) => noteRestore(child, collection.id, seq))
+    const { ended } = await collection.core.open()
+    if (ended?.kind !== 'moved' || ended.to !== id) {
+      throw new WindlassError('conflict', `collection ${JSON.stringify(name)} was dropped or restored by another meanwhile: look at it, and try again`, { path: 'name' })
+    }
+    await this.#finishMove(name, collection.id, id)
+    return this.collection(name)
+  }
+
+  /** Removes what dropped collections left, and finishes what dead processes began: one visit. It happens by itself beside other sweeps. */
+  async sweepTrash(): Promise<TrashReport> {
+    return sweepTrash(this.context, this.catalog)
   }
 
   /** Collections that this process has open. */
@@ -98,15 +139,22 @@ export class Database {
   }
 
   async #find(name: string): Promise<EngineCollection> {
-    const id = await this.catalog.find(name)
-    if (id !== null) {
+    for (let id = await this.catalog.find(name); id !== null; id = await this.catalog.find(name)) {
       const collection = this.#collection(name, id)
       const { ended } = await collection.core.open()
-      if (ended?.kind !== 'dropped') return collection
-      // Whoever dropped it did not get to the name: who meets that finishes it (docs/protocol.md, E3).
-      await this.catalog.drop(name, id)
+      if (!ended) return collection
+      // Whoever ended it did not get to the name: who meets that finishes it (docs/protocol.md, E3).
+      if (ended.kind === 'moved') await this.#finishMove(name, id, ended.to)
+      else await this.catalog.drop(name, id)
     }
     throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(name)}: create it first`, { path: 'collection' })
+  }
+
+  /** The log of `from` has ended with `moved`: the name follows, the old data goes, the new is no trash. */
+  async #finishMove(name: string, from: string, to: string): Promise<void> {
+    // Marked while the name still tells what it is: nobody else would ever look after it.
+    await this.catalog.mark(from, name)
+    if (await this.catalog.move(name, from, to)) await this.catalog.unmark(to)
   }
 
   #collection(name: string, id: string): EngineCollection {

@@ -40,6 +40,8 @@ export interface Manifest {
   readonly pins: readonly Pin[]
   /** How many sweeps there were, and the last plan's id: who commits compares it with what it read first. */
   readonly sweep: { readonly count: number; readonly id: string | null }
+  /** Set while this collection is to take the place of `from`: real once commit `at` of that one's log says `moved` to this one. */
+  readonly restores?: { readonly from: string; readonly at: number }
   /** What the rows add up to; absent where it is not known. */
   readonly content?: ContentSum
 }
@@ -163,6 +165,11 @@ export function checkManifest(shape: JsonShape, value: unknown, key: string = ma
   const sweep = shape.object(manifest.sweep, 'sweep')
   shape.integer(sweep.count, 'sweep.count', 0)
   if (sweep.id !== null) shape.id(sweep.id, 'sweep.id')
+  if (manifest.restores !== undefined) {
+    const restores = shape.object(manifest.restores, 'restores')
+    shape.id(restores.from, 'restores.from')
+    shape.integer(restores.at, 'restores.at', 1)
+  }
   if (manifest.content !== undefined) {
     const content = shape.object(manifest.content, 'content')
     shape.integer(content.floor, 'content.floor', 0)

@@ -8,6 +8,7 @@ import { open } from '../index.ts'
 import type { ApiContext } from '../api/context.ts'
 import { BodyBudget } from '../api/request-body.ts'
 import { isLoopback } from '../api/request-guard.ts'
+import { ensureDefaultCollection } from './default-collection.ts'
 import { KeyRing } from './key-ring.ts'
 import { createLog, type Log, type LogLevel } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -54,6 +55,7 @@ export async function serve(configuration: Configuration, { version }: { version
   const scratch = new ScratchSpace({ ...(folder !== undefined && { folder }), budgetBytes: configuration.number('scratch-budget')! }, random)
   await scratch.sweep()
   const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), clock, random })
+  await ensureDefaultCollection(bucket, configuration)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes })
   const indexing = new Semaphore(indexingMax, indexingWaitingMax)
   let ready = true

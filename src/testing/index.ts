@@ -1,5 +1,6 @@
 // `windlass/testing`: for those who write a store, or test against one that fails.
 export { FaultyStore, type FaultOptions, type FaultRates, type FaultyOperation } from './faulty-store.ts'
 export { serveObjects, type ObjectServer } from './object-server.ts'
+export { startS3Vectors, type S3VectorsServer } from './servers.ts'
 export { SimClock } from './sim-clock.ts'
 export { testObjectStore, type ConformanceOptions } from './store-conformance.ts'

@@ -1,3 +1,4 @@
+import { WindlassError } from '../../base/errors.ts'
 import { S3VectorsError } from './errors.ts'
 
 /** Whose buckets these are: parts of every ARN. */
@@ -73,4 +74,17 @@ export function checkName(name: string, message: string): string {
 
 function invalid(message: string): S3VectorsError {
   return new S3VectorsError('ValidationException', message)
+}
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** Ids begin with their time, as ULIDs do: 48 bits in ten characters. */
+export function timeOfId(id: string): number {
+  let time = 0
+  for (const char of id.slice(0, 10)) {
+    const digit = alphabet.indexOf(char)
+    if (digit < 0) throw new WindlassError('corrupt', `collection id ${JSON.stringify(id)} is none that we make`)
+    time = time * 32 + digit
+  }
+  return time
 }

@@ -2,7 +2,7 @@ import { isWindlassError } from '../../base/errors.ts'
 import type { JsonValue, Namespace } from '../../library/types.ts'
 import type { OperationContext } from './context.ts'
 import { S3VectorsError } from './errors.ts'
-import { bucketArn } from './names.ts'
+import { bucketArn, indexOf, timeOfId } from './names.ts'
 
 export type IndexMode = 'CLASSIC' | 'ENHANCED'
 
@@ -28,7 +28,11 @@ const namePrefix = 's3vectors/'
 /** A vector bucket, or null: also where it is being removed. */
 export async function findBucket(bucket: string, context: OperationContext): Promise<(Namespace & { settings: BucketSettings }) | null> {
   const found = await context.bucket.namespaces.find(namePrefix + bucket)
-  return found && found.state === 'live' ? { ...found, settings: settingsOf(found) } : null
+  if (found) return found.state === 'live' ? { ...found, settings: settingsOf(found) } : null
+  // A collection that another door made under `<bucket>/` is an index of a bucket that nobody had to make.
+  const { collections } = await context.bucket.listCollections({ prefix: `${bucket}/`, limit: 1 })
+  const [first] = collections
+  return first && indexOf(first.name) ? { name: namePrefix + bucket, createdAt: timeOfId(first.id), state: 'live', value: {}, settings: initial } : null
 }
 
 /** @throws {S3VectorsError} `NotFoundException` with AWS's own words. */

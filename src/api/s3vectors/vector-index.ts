@@ -1,8 +1,8 @@
-import { isWindlassError, WindlassError } from '../../base/errors.ts'
+import { isWindlassError } from '../../base/errors.ts'
 import type { Collection, CollectionSchema, JsonValue } from '../../library/types.ts'
 import type { OperationContext } from './context.ts'
 import { S3VectorsError } from './errors.ts'
-import { collectionOf, indexArn, type IndexName } from './names.ts'
+import { collectionOf, indexArn, timeOfId, type IndexName } from './names.ts'
 import type { Encryption, IndexMode } from './vector-bucket.ts'
 
 export interface TextSearch {
@@ -100,17 +100,4 @@ export function describeIndex({ bucket, index, schema, settings }: VectorIndex, 
     encryptionConfiguration: settings.encryption,
     indexMode: settings.mode,
   }
-}
-
-const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
-
-/** Ids begin with their time, as ULIDs do: 48 bits in ten characters. */
-function timeOfId(id: string): number {
-  let time = 0
-  for (const char of id.slice(0, 10)) {
-    const digit = alphabet.indexOf(char)
-    if (digit < 0) throw new WindlassError('corrupt', `collection id ${JSON.stringify(id)} is none that we make`)
-    time = time * 32 + digit
-  }
-  return time
 }

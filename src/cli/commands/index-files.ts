@@ -7,6 +7,7 @@ import type { SourceDocument } from '../../vectorize/document-index.ts'
 import { indexSource } from '../../vectorize/index-source.ts'
 import { bucketSource } from '../../vectorize/sources/bucket-source.ts'
 import { folderSource } from '../../vectorize/sources/folder-source.ts'
+import { ensureDefaultCollection } from '../../server/default-collection.ts'
 import { startProgress } from '../progress.ts'
 import { print, type Flags, type Session } from '../run.ts'
 import { countText, sizeText } from '../text.ts'
@@ -15,7 +16,8 @@ import { countText, sizeText } from '../text.ts'
 export async function indexFiles({ bucket, configuration }: Session, paths: readonly string[], flags: Flags): Promise<void> {
   const started = systemClock.monotonic()
   const sources = paths.map((path) => sourceOf(path, configuration))
-  const collection = await bucket.getOrCreateCollection(configuration.text('collection')!)
+  await ensureDefaultCollection(bucket, configuration)
+  const collection = await bucket.getOrCreateCollection(configuration.collection())
   const before = bucket.requestCounts()
   const progress = startProgress({ isTerminal: process.stderr.isTTY })
   let total = 0

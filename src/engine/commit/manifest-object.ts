@@ -21,6 +21,14 @@ export async function loadManifest(store: ObjectStore, prefix: string, signal?: 
   return loaded.loaded
 }
 
+/** As `loadManifest`, of an id that may never have been finished: null where there is no manifest. */
+export async function findManifest(store: ObjectStore, prefix: string): Promise<LoadedManifest | null> {
+  const key = prefix + manifestKey
+  const answer = await store.get(key, { fresh: true })
+  if (answer.kind !== 'found') return null
+  return { manifest: decodeManifest(answer.bytes, key), bytes: answer.bytes, etag: answer.etag, date: answer.date }
+}
+
 /** As `loadManifest`, but answers `unchanged` while it still has `etag`. */
 export async function loadManifestIfChanged(
   store: ObjectStore,

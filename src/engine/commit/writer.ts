@@ -68,8 +68,8 @@ export class Writer {
     while (this.#running) await this.#running
   }
 
-  /** Ends the log: nothing is ever put after `event`. */
-  async end(event: LogEvent): Promise<void> {
+  /** Ends the log: nothing is ever put after `event`. @param prepare Called before each try, with the number it goes to. */
+  async end(event: LogEvent, prepare: (seq: number) => Promise<void> = async () => undefined): Promise<void> {
     await this.drain()
     await this.#turns.run(async () => {
       for (;;) {
@@ -77,6 +77,7 @@ export class Writer {
         await this.#core.refresh()
         const view = await this.#core.open()
         if (view.ended) return
+        await prepare(view.seq + 1)
         const basis = this.#core.verified
         const record = this.#newRecord(view.seq + 1, [], event)
         if (await this.#put({ record, bytes: encodeLogRecord(record), basis })) return

@@ -3,6 +3,7 @@ import { newNonce } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import { encodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
 import { snapshotKey } from '../../format/snapshot.ts'
+import { firstManifest } from '../catalog.ts'
 import type { CollectionCore } from '../core.ts'
 
 /**
@@ -10,7 +11,7 @@ import type { CollectionCore } from '../core.ts'
  * so that a maker who wakes up finds it taken. The pin goes once that manifest is seen to name nothing (docs/protocol.md, E4).
  */
 export async function releaseUnborn(core: CollectionCore, manifest: Manifest): Promise<void> {
-  const { store, settings } = core.context
+  const { store, settings, clock, random } = core.context
   for (const pin of manifest.pins) {
     if (pin.kind !== 'branch') continue
     const key = dataPrefix(pin.id) + manifestKey
@@ -19,30 +20,9 @@ export async function releaseUnborn(core: CollectionCore, manifest: Manifest): P
     const head = await store.head(core.prefix + snapshotKey(pin.id))
     if (head?.lastModified === undefined || head.date === undefined || head.date - head.lastModified < settings.graceMs) continue
     try {
-      await store.put(key, encodeManifest(droppedManifest(core, pin.id, pin.name, manifest)), { condition: { ifAbsent: true } })
+      await store.put(key, encodeManifest(firstManifest({ id: pin.id, name: pin.name, schema: manifest.schema, nonce: newNonce(random), now: clock.now(), state: 'dropped' })), { condition: { ifAbsent: true } })
     } catch (error) {
       if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
     }
-  }
-}
-
-/** The manifest of a collection that never was, and shall not be. */
-export function droppedManifest(core: Pick<CollectionCore, 'context'>, id: string, name: string, like: Pick<Manifest, 'schema'>): Manifest {
-  const { clock, random } = core.context
-  return {
-    formatVersion: 1,
-    needs: [],
-    collectionId: id,
-    version: 1,
-    nonce: newNonce(random),
-    pastNonces: [],
-    name,
-    schema: like.schema,
-    state: 'dropped',
-    floor: 0,
-    floorTime: clock.now(),
-    segments: [],
-    pins: [],
-    sweep: { count: 0, id: null },
   }
 }

@@ -1,9 +1,10 @@
 import type { Bitset } from '../../base/bitset.ts'
 import { toUtf8 } from '../../base/bytes.ts'
 import { newId } from '../../base/random.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
 import type { ContentSummer } from '../../format/content-sum.ts'
 import { encodeDeletes, deletesKey } from '../../format/deletes.ts'
-import type { Manifest, SegmentRef } from '../../format/manifest.ts'
+import type { ContentSum, DeletesRef, Manifest, SegmentRef } from '../../format/manifest.ts'
 import type { Row } from '../../format/record.ts'
 import { encodeSegment, segmentKey } from '../../format/segment.ts'
 import type { LoadedManifest } from '../commit/manifest-object.ts'
@@ -17,7 +18,7 @@ import { contentBefore, removeDied } from './content.ts'
 const attemptsMax = 8
 
 /** What a flush is about to commit: taken from the view in one step, so that writes may go on beside it. */
-interface FlushPlan {
+export interface FlushPlan {
   readonly base: LoadedManifest
   readonly floor: number
   readonly schema: Manifest['schema']
@@ -50,13 +51,19 @@ async function flushOnce(core: CollectionCore): Promise<'done' | 'nothing' | 'lo
   await core.paceManifest()
   await core.refresh()
   await core.reload()
-  const plan = await core.lane.run(async () => planFlush(await core.openInLane()))
+  const plan = await core.lane.run(async () => {
+    const view = await core.openInLane()
+    return view.seq === view.manifest.floor ? null : planFlush(view)
+  })
   if (!plan) return 'nothing'
-  return (await commitFlush(core, plan)) ? 'done' : 'lost'
+  const { name, schema, state, floor } = plan
+  const uploaded = await uploadFlush(core, plan)
+  const { isDone } = await replaceManifest(core, plan.base, { name, schema, state, floor, floorTime: core.context.clock.now(), ...uploaded })
+  return isDone ? 'done' : 'lost'
 }
 
-function planFlush(view: View): FlushPlan | null {
-  if (view.seq === view.manifest.floor) return null
+/** What of a view no segment holds yet. */
+export function planFlush(view: View): FlushPlan {
   const rows: { row: Row; slot: number }[] = []
   for (const space of ['records', 'documents'] as const) {
     view.memtable.liveSlots(space).forEach((slot) => void rows.push({ row: view.memtable.rows[slot]!, slot }))
@@ -73,36 +80,40 @@ function planFlush(view: View): FlushPlan | null {
   return { base: view.loaded, floor: view.seq, schema: view.schema, name: view.name, state, rows, view, changedDeletes }
 }
 
-async function commitFlush(core: CollectionCore, plan: FlushPlan): Promise<boolean> {
+/**
+ * Uploads the segment and the bitmaps that a view's unflushed log comes to.
+ * @param target The collection whose manifest will name them: the view's own, or a branch of it.
+ * @returns what that manifest says of segments, with owners where they lie elsewhere.
+ */
+export async function uploadFlush(core: CollectionCore, plan: FlushPlan, target: string = core.id): Promise<{ segments: SegmentRef[]; content: ContentSum }> {
   const { store, clock, random } = core.context
   const { manifest } = plan.base
-  const replaced = new Map<string, SegmentRef>()
+  const prefix = dataPrefix(target)
+  const replaced = new Map<string, DeletesRef>()
   await Promise.all(
     plan.changedDeletes.map(async ({ state, dead, recordCount }) => {
       const { ref } = state.segment
       const id = newId(clock.now(), random)
       const count = dead.count()
-      const object = encodeDeletes({ segmentId: ref.id, rowCount: ref.rowCount, count, bitmap: dead.toBytes() })
-      await store.put(core.prefix + deletesKey(id), object)
-      replaced.set(ref.id, { ...ref, deletes: { id, count, recordCount } })
+      await store.put(prefix + deletesKey(id), encodeDeletes({ segmentId: ref.id, rowCount: ref.rowCount, count, bitmap: dead.toBytes() }))
+      replaced.set(ref.id, { id, count, recordCount })
     }),
   )
   const content = await contentBefore(core, manifest)
   for (const { state, dead } of plan.changedDeletes) await removeDied(content, state.segment, dead)
-  const added = plan.rows.length > 0 ? [await putSegment(core, plan, content)] : []
-  const { isDone } = await replaceManifest(core, plan.base, {
-    name: plan.name,
-    schema: plan.schema,
-    state: plan.state,
-    floor: plan.floor,
-    floorTime: clock.now(),
-    segments: [...manifest.segments.map((ref) => replaced.get(ref.id) ?? ref), ...added],
-    content: { floor: plan.floor, sum: content.toHex() },
-  })
-  return isDone
+  const kept = target === core.id ? manifest.segments : manifest.segments.map((ref) => ownedBy(core.id, ref))
+  const segments = kept.map((ref) => (replaced.has(ref.id) ? { ...ref, deletes: replaced.get(ref.id)! } : ref))
+  if (plan.rows.length > 0) segments.push(await putSegment(core, prefix, plan, content))
+  return { segments, content: { floor: plan.floor, sum: content.toHex() } }
 }
 
-async function putSegment(core: CollectionCore, plan: FlushPlan, content: ContentSummer): Promise<SegmentRef> {
+/** As another collection names what lies under `holder`. */
+export function ownedBy(holder: string, ref: SegmentRef): SegmentRef {
+  const deletes = ref.deletes && { ...ref.deletes, owner: ref.deletes.owner ?? holder }
+  return { ...ref, owner: ref.owner ?? holder, deletes }
+}
+
+async function putSegment(core: CollectionCore, prefix: string, plan: FlushPlan, content: ContentSummer): Promise<SegmentRef> {
   const { store, clock, random } = core.context
   const id = newId(clock.now(), random)
   const rowBySlot = new Map(plan.rows.map(({ slot }, row) => [slot, row]))
@@ -115,7 +126,7 @@ async function putSegment(core: CollectionCore, plan: FlushPlan, content: Conten
   ]
   const rows = plan.rows.map(({ row }) => row)
   const { bytes, sections, checksums } = encodeSegment({ id, rows, dimension: plan.schema.dimension ?? 0, extraSections: extra })
-  await store.put(core.prefix + segmentKey(id), bytes)
+  await store.put(prefix + segmentKey(id), bytes)
   rows.forEach(({ space, key, born, changed }, i) => content.add({ space, key: toUtf8(key), born, changed, checksum: checksums[i]! }))
   const recordCount = rows.filter(({ space }) => space === 'records').length
   return {

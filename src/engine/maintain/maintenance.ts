@@ -1,9 +1,11 @@
 import { isWindlassError, messageOf } from '../../base/errors.ts'
+import { Catalog } from '../catalog.ts'
 import type { CollectionCore } from '../core.ts'
 import { MaintenanceLease } from './lease.ts'
 import { merge } from './merge.ts'
 import { pickMerge } from './pick-merge.ts'
 import { sweep } from './sweep.ts'
+import { sweepTrash } from './trash.ts'
 
 /** A process that lives shorter than a grace period looks for a sweep when it puts each so many-th version of the manifest. */
 const versionsPerLook = 32
@@ -64,6 +66,7 @@ export class Maintenance {
     this.#lookedAt = this.#core.context.clock.monotonic()
     try {
       await sweep(this.#core)
+      await sweepTrash(this.#core.context, new Catalog(this.#core.context))
     } catch (error) {
       // A store without times cannot be swept; everything else works there.
       if (!isWindlassError(error, 'unsupported')) throw error

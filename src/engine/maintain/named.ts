@@ -32,7 +32,7 @@ export async function namedBy(store: ObjectStore, id: string, manifest: Manifest
       const child = await walk.addBranch(pin)
       if (child && walk.foundCount === before) idlePins.push(pin)
       else if (!child) await walk.addSnapshot(id, pin.id)
-    } else if (manifest.state !== 'dropped') await walk.addSnapshot(pin.owner ?? id, pin.id)
+    } else if (manifest.state === 'live') await walk.addSnapshot(pin.owner ?? id, pin.id)
   }
   return { keys: walk.keys, logs: walk.logs, idlePins }
 }
@@ -52,7 +52,8 @@ class Walk {
 
   /** The segments and bitmaps of a manifest that belongs to collection `holder`. */
   addManifest(holder: string, manifest: Manifest): void {
-    if (manifest.state === 'dropped') return
+    // Whose log has ended names nothing for itself: only branches keep what it had.
+    if (manifest.state !== 'live') return
     for (const { id, owner = holder, deletes } of manifest.segments) {
       if (owner === this.#id) this.#add(segmentKey(id))
       if (deletes && (deletes.owner ?? holder) === this.#id) this.#add(deletesKey(deletes.id))
@@ -69,7 +70,7 @@ class Walk {
     for (const each of child.pins) {
       if (each.kind === 'branch') {
         if (!(await this.addBranch(each))) await this.addSnapshot(pin.id, each.id)
-      } else if (child.state !== 'dropped') await this.addSnapshot(each.owner ?? pin.id, each.id)
+      } else if (child.state === 'live') await this.addSnapshot(each.owner ?? pin.id, each.id)
     }
     return child
   }

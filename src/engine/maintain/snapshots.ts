@@ -1,7 +1,6 @@
 import { toIsoTime } from '../../base/clock.ts'
 import { WindlassError } from '../../base/errors.ts'
 import { newId } from '../../base/random.ts'
-import { dataPrefix } from '../../format/catalog-entry.ts'
 import type { Manifest, Pin } from '../../format/manifest.ts'
 import { decodeSnapshot, encodeSnapshot, snapshotKey, type Snapshot } from '../../format/snapshot.ts'
 import { loadManifest, type LoadedManifest } from '../commit/manifest-object.ts'
@@ -26,7 +25,7 @@ export interface SnapshotInfo {
  */
 export async function createSnapshot(core: CollectionCore, name: string, past?: Past): Promise<SnapshotInfo> {
   if (name === '') throw new WindlassError('invalid', 'a snapshot needs a name', { path: 'name' })
-  const pin = await addPin(core, 'snapshot', name, () => newId(core.context.clock.now(), core.context.random), (base) => pinnable(core, base, past))
+  const pin = await addPin(core, 'snapshot', name, async () => newId(core.context.clock.now(), core.context.random), (base) => pinnable(core, base, past))
   return infoOf(pin)
 }
 
@@ -38,7 +37,7 @@ export async function addPin(
   core: CollectionCore,
   kind: Pin['kind'],
   name: string,
-  newPinId: () => string,
+  newPinId: () => Promise<string>,
   choose: (base: LoadedManifest) => Promise<Pick<Snapshot, 'manifest' | 'seq'>>,
 ): Promise<Pin & { readonly snapshot: Snapshot }> {
   const { store, clock, random } = core.context
@@ -50,7 +49,7 @@ export async function addPin(
       const { loaded: base } = await core.open()
       if (kind === 'snapshot' && findPin(base.manifest, name)) throw new WindlassError('conflict', `collection ${JSON.stringify(base.manifest.name)} has a snapshot ${JSON.stringify(name)}: delete it first, or choose another name`, { path: 'name' })
       const { manifest, seq } = await choose(base)
-      const id = newPinId()
+      const id = await newPinId()
       const snapshot: Snapshot = { formatVersion: 1, needs: [], id, seq, manifest: { ...manifest, pins: [], pastNonces: [] } }
       await store.put(core.prefix + snapshotKey(id), encodeSnapshot(snapshot))
       const pin: Pin = { name, id, seq, kind, createdAt: clock.now() }
@@ -101,16 +100,18 @@ export async function changePins(core: CollectionCore, change: (manifest: Manife
   throw new WindlassError('unavailable', `the manifest of ${core.id} was replaced by others ${attemptsMax} times: try again`, { key: core.prefix, retryAfterMs: 2000 })
 }
 
-/** The stored snapshot of a name. */
-export async function loadSnapshot(core: CollectionCore, name: string): Promise<Snapshot> {
+/** The stored snapshot of a name, and the collection it lies under: a restored one keeps the snapshots of the one before. */
+export async function loadSnapshot(core: CollectionCore, name: string): Promise<{ holder: CollectionCore; snapshot: Snapshot }> {
   const { manifest } = await loadManifest(core.context.store, core.prefix)
-  return readSnapshot(core, requirePin(manifest, name))
+  const pin = requirePin(manifest, name)
+  const holder = pin.owner === undefined || pin.owner === core.id ? core : core.sibling(pin.owner)
+  return { holder, snapshot: await readSnapshot(holder, pin) }
 }
 
 /** @throws {WindlassError} `corrupt` when a pinned object is missing. */
-export async function readSnapshot(core: CollectionCore, pin: Pin): Promise<Snapshot> {
-  const { store } = core.context
-  const key = dataPrefix(pin.owner ?? core.id) + snapshotKey(pin.id)
+async function readSnapshot(holder: CollectionCore, pin: Pin): Promise<Snapshot> {
+  const { store } = holder.context
+  const key = holder.prefix + snapshotKey(pin.id)
   const answer = await store.get(key, { fresh: true })
   if (answer.kind !== 'found') throw new WindlassError('corrupt', `${store.url}: ${key} is missing, although the manifest pins it as ${JSON.stringify(pin.name)} of ${toIsoTime(pin.createdAt)}`, { key })
   return decodeSnapshot(answer.bytes, key)

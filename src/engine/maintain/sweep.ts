@@ -39,14 +39,15 @@ export interface StoredPlan {
  * In two visits, because no clock but the store's is trusted and no committer can be hurried: between them the plan lets every
  * committer find out what it must not name any more, and a manifest put with the plan's id (the barrier) turns away those who began
  * before it (docs/protocol.md, C2). What a collection's history needs is kept as long as `historyMs` after it was first found unnamed.
+ * @param options.isForced Plans even what is not worth a sweep.
  * @returns null when the last visit is less than a grace period ago.
  */
-export async function sweep(core: CollectionCore): Promise<SweepReport | null> {
+export async function sweep(core: CollectionCore, { isForced = false }: { isForced?: boolean } = {}): Promise<SweepReport | null> {
   const { settings } = core.context
   const last = await readLastPlan(core)
   if (last && last.storeNow - last.putAt < settings.graceMs) return null
   const deletedCount = last ? await execute(core, last) : 0
-  const next = await makePlan(core, last)
+  const next = await makePlan(core, last, isForced)
   if (!next) return { deletedCount, plannedCount: 0, breaches: last?.plan.breaches ?? [] }
   await core.context.store.put(core.prefix + sweepKey(next.id), encodeSweepPlan(next))
   return { deletedCount, plannedCount: countOf(next), breaches: next.breaches }
@@ -137,7 +138,7 @@ async function withoutBreaches(core: CollectionCore, keys: readonly string[], pl
 }
 
 /** The first visit: lists what nothing names. @returns null when there is nothing worth a sweep. */
-async function makePlan(core: CollectionCore, last: StoredPlan | null): Promise<SweepPlan | null> {
+async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced: boolean): Promise<SweepPlan | null> {
   const { store, clock, random, settings } = core.context
   const restMs = Math.max(settings.graceMs, settings.historyMs)
   const listed: { key: string; lastModified: number | undefined }[] = []
@@ -164,7 +165,7 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null): Promise<
     }
   }
   const isWorthwhile = logs.length > 0 || objects.length > Math.min(ownLeftovers, ownLeftoversMax) || breaches.size > (last?.plan.breaches.length ?? 0)
-  if (!isWorthwhile) return null
+  if (!isWorthwhile && !isForced) return null
   const id = newId(clock.now(), random)
   return { formatVersion: 1, needs: [], id, collectionId: core.id, floor: manifest.floor, restMs, objects, logs, breaches: [...breaches].sort((a, b) => a - b) }
 }
