@@ -18,7 +18,7 @@ export class HandClock implements Clock {
   sleep = async (ms: number): Promise<void> => void (this.ms += ms)
 }
 
-/** A bucket and a clock that all processes share; `open` starts a process. No history is kept, and nothing is merged by itself. */
+/** A bucket and a clock that all processes share; `open` starts one that shares nothing else; no history is kept, and nothing is merged by itself. */
 export function world(settings: Partial<EngineSettings> = {}): { clock: HandClock; store: MemoryStore; open: (store?: ObjectStore) => Database } {
   const clock = new HandClock()
   const store = new MemoryStore({ clock })

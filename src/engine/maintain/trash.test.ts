@@ -1,0 +1,150 @@
+// What was dropped goes, what was half made goes, and what a dead process began is finished; never anything that is in use.
+import { describe, expect, test } from 'vitest'
+import { seededRandom } from '../../base/random.ts'
+import { toUtf8 } from '../../base/bytes.ts'
+import type { MemoryStore } from '../../store/memory-store.ts'
+import { FaultyStore } from '../../testing/faulty-store.ts'
+import type { EngineCollection } from '../collection.ts'
+import { schema } from '../testing.ts'
+import { graceMs, world } from './testing.ts'
+
+async function put(c: EngineCollection, key: string): Promise<void> {
+  await c.write({ operations: [{ op: 'put', row: { key } }] })
+}
+
+async function allKeys(store: MemoryStore): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of store.list('')) keys.push(key)
+  return keys
+}
+
+type World = ReturnType<typeof world>
+
+async function visits({ open, clock }: World, count: number) {
+  const reports = []
+  for (let i = 0; i < count; i++) {
+    clock.ms += graceMs + 1
+    reports.push(await open().sweepTrash())
+  }
+  return reports
+}
+
+describe('a dropped collection', () => {
+  test('is gone at once for everybody, and from the bucket a few grace periods later', async () => {
+    const all = world()
+    const { store, open } = all
+    const database = open()
+    const c = await database.create('c', schema())
+    for (const key of ['a', 'b', 'c']) {
+      await put(c, key)
+      if (key !== 'c') await c.flush()
+    }
+    await store.put(`${c.core.prefix}notes.txt`, toUtf8('foreign'))
+    const other = await open().collection('c')
+    await database.drop('c')
+    await expect(put(other, 'late')).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(open().collection('c')).rejects.toMatchObject({ kind: 'not-found' })
+    const again = await open().create('c', schema())
+    await put(again, 'new')
+    expect(again.id).not.toBe(c.id)
+    expect(await database.sweepTrash()).toEqual({ goneCount: 0, waitingCount: 1 })
+    expect((await allKeys(store)).filter((key) => key.includes('/segments/')).length, 'not yet').toBe(2)
+    const reports = await visits(all, 4)
+    expect(reports.map(({ goneCount }) => goneCount)).toEqual([0, 0, 1, 0])
+    expect((await allKeys(store)).filter((key) => !key.startsWith(again.core.prefix))).toEqual(['catalog/c', `${c.core.prefix}notes.txt`])
+    expect((await (await open().collection('c')).list()).rows.map(({ key }) => key)).toEqual(['new'])
+  })
+
+  test('keeps its data as long as history is set', async () => {
+    const all = world({ historyMs: 24 * graceMs })
+    const c = await all.open().create('c', schema())
+    await put(c, 'a')
+    await c.flush()
+    await all.open().drop('c')
+    await visits(all, 22)
+    expect((await allKeys(all.store)).some((key) => key.includes('/segments/'))).toBe(true)
+    await visits(all, 6)
+    expect(await allKeys(all.store)).toEqual(['catalog/c'])
+  })
+
+  test('by a process that dies at any request is dropped or not; a drop that was begun is finished', async () => {
+    for (let dies = 0; ; dies++) {
+      const all = world()
+      const { store, open } = all
+      const c = await open().create('c', schema())
+      await put(c, 'a')
+      const faulty: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: { before: ({ index }) => void (index === dies && faulty.crash()) } })
+      const outcome = await open(faulty).drop('c').then(() => 'done', () => 'died')
+      await visits(all, 6)
+      const isThere = await open().collection('c').then(() => true, () => false)
+      const left = await allKeys(store)
+      if (isThere) expect(left.filter((key) => !key.startsWith(c.core.prefix)), `dies at ${dies}`).toEqual(['catalog/c'])
+      else if (left.length > 1) {
+        // Its log ended, and no mark tells: the look above has finished the drop.
+        await visits(all, 6)
+        expect(await allKeys(store), `dies at ${dies}`).toEqual(['catalog/c'])
+      }
+      if (outcome === 'done') break
+      expect(dies).toBeLessThan(40)
+    }
+  })
+})
+
+describe('making a collection', () => {
+  test('by a process that dies at any request leaves the collection, or after a while nothing', async () => {
+    for (let dies = 0; ; dies++) {
+      const all = world()
+      const { store, open } = all
+      const faulty: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: { before: ({ index }) => void (index === dies && faulty.crash()) } })
+      const outcome = await open(faulty).create('c', schema()).then(() => 'done', () => 'died')
+      await visits(all, 6)
+      const c = await open().collection('c').catch(() => null)
+      if (c) await put(c, 'a')
+      else expect(await allKeys(store), `dies at ${dies}`).toEqual([])
+      expect((await allKeys(store)).filter((key) => key.startsWith('trash/'))).toEqual([])
+      if (outcome === 'done') break
+      expect(dies).toBeLessThan(20)
+    }
+  })
+
+  for (const part of ['/manifest', 'catalog/'] as const) {
+    for (const count of [2, 6]) {
+      test(`by one who sleeps before it puts ${part}, through ${count} visits, works with an id that is not trash`, async () => {
+        const all = world()
+        const { store, open } = all
+        let wake = () => {}
+        let slept = () => {}
+        const sleeping = new Promise<void>((resolve) => (slept = resolve))
+        const gate = new Promise<void>((resolve) => (wake = resolve))
+        let isFirst = true
+        const hooks = {
+          before: async ({ operation, key }: { operation: string; key: string }) => {
+            if (operation !== 'put' || !isFirst || !key.includes(part)) return
+            isFirst = false
+            slept()
+            await gate
+          },
+        }
+        const making = open(new FaultyStore(store, { random: seededRandom(1), hooks })).create('c', schema())
+        await sleeping
+        await visits(all, count)
+        wake()
+        await put(await making, 'a')
+        await visits(all, 6)
+        const fresh = await open().collection('c')
+        expect((await fresh.list()).rows.map(({ key }) => key)).toEqual(['a'])
+        expect(new Set((await allKeys(store)).filter((key) => key.startsWith('data/')).map((key) => key.split('/')[1]))).toEqual(new Set([fresh.id]))
+      })
+    }
+  }
+})
+
+test('a mark that is none of ours is left alone', async () => {
+  const all = world()
+  const c = await all.open().create('c', schema())
+  await put(c, 'a')
+  for (const name of ['a/b', 'with space', 'README.md']) await all.store.put(`trash/${name}`, toUtf8('c'))
+  await visits(all, 4)
+  expect((await allKeys(all.store)).filter((key) => key.startsWith('trash/'))).toEqual(['trash/README.md', 'trash/a/b', 'trash/with space'])
+  expect((await (await all.open().collection('c')).list()).rows).toHaveLength(1)
+})

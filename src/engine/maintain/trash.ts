@@ -1,0 +1,160 @@
+import { isWindlassError } from '../../base/errors.ts'
+import { newNonce } from '../../base/random.ts'
+import { ContentSummer } from '../../format/content-sum.ts'
+import { encodeLogRecord, logKey } from '../../format/log-record.ts'
+import { encodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
+import { firstManifest, type Catalog } from '../catalog.ts'
+import { readCommit } from '../commit/log.ts'
+import { findManifest, type LoadedManifest } from '../commit/manifest-object.ts'
+import { putIfAbsent, replaceManifest } from '../commit/replace-manifest.ts'
+import { CollectionCore, type EngineContext } from '../core.ts'
+import { readLastPlan, sweep } from './sweep.ts'
+import { sweepableKey } from './sweep-keys.ts'
+
+/** What a look at the marked ids did. */
+export interface TrashReport {
+  /** Ids of which nothing is left. */
+  readonly goneCount: number
+  /** Ids whose data waits for a grace period, or for branches that need it. */
+  readonly waitingCount: number
+}
+
+/**
+ * Looks after ids that bear a mark: finishes what a dead process began (a drop, a restore), takes back what it did not get far with, and
+ * removes the data of what was dropped, in two visits as every sweep. Manifest and mark go last, once the folder was found empty twice
+ * (docs/protocol.md, H3).
+ */
+export async function sweepTrash(context: EngineContext, catalog: Catalog): Promise<TrashReport> {
+  let goneCount = 0
+  let waitingCount = 0
+  for await (const { id, name, ageMs } of catalog.marked()) {
+    const outcome = await new MarkedId(context, catalog, id, name, ageMs > context.settings.graceMs).visit()
+    if (outcome === 'gone') goneCount++
+    else if (outcome === 'waiting') waitingCount++
+  }
+  return { goneCount, waitingCount }
+}
+
+type Outcome = 'gone' | 'waiting' | 'in use'
+
+class MarkedId {
+  readonly #context: EngineContext
+  readonly #catalog: Catalog
+  readonly #core: CollectionCore
+  readonly #id: string
+  readonly #name: string
+  /** Whether its maker has had a whole grace period. */
+  readonly #isOld: boolean
+
+  constructor(context: EngineContext, catalog: Catalog, id: string, name: string, isOld: boolean) {
+    this.#context = context
+    this.#catalog = catalog
+    this.#core = new CollectionCore(context, id)
+    this.#id = id
+    this.#name = name
+    this.#isOld = isOld
+  }
+
+  async visit(): Promise<Outcome> {
+    if ((await this.#catalog.find(this.#name).catch(ignoreBadName)) === this.#id) {
+      if (!(await this.#finishEnd())) return this.#unmark('in use')
+    }
+    const loaded = await findManifest(this.#context.store, this.#core.prefix)
+    if (loaded && loaded.manifest.state !== 'live') return this.#purge(loaded)
+    if (!this.#isOld) return 'waiting'
+    if (!loaded) {
+      await putIfAbsent(this.#core, this.#core.prefix + manifestKey, encodeManifest(this.#emptyManifest()))
+      return 'waiting'
+    }
+    if (loaded.manifest.restores && (await this.#finishRestore(loaded.manifest.restores))) return this.#unmark('in use')
+    return this.#purge(loaded)
+  }
+
+  /** The name still stands for it: if its log has ended, whoever ended it died before the name was changed. @returns whether it had ended. */
+  async #finishEnd(): Promise<boolean> {
+    const { ended } = await this.#core.open()
+    if (!ended) return false
+    if (ended.kind === 'dropped') await this.#catalog.drop(this.#name, this.#id)
+    else if (await this.#catalog.move(this.#name, this.#id, ended.to)) await this.#catalog.unmark(ended.to)
+    return true
+  }
+
+  /**
+   * An abandoned restore: takes the number at which the other log was to end, with a commit that does nothing, unless it did end there.
+   * @returns whether it did; the name has been moved then.
+   */
+  async #finishRestore({ from, at }: { from: string; at: number }): Promise<boolean> {
+    const { clock, random, store } = this.#context
+    const other = new CollectionCore(this.#context, from)
+    const current = await findManifest(store, other.prefix)
+    if (!current) return false
+    const { state, floor } = current.manifest
+    let to = typeof state === 'object' ? state.movedTo : null
+    if (at > floor) {
+      const nothing = encodeLogRecord({ seq: at, collectionId: from, nonce: newNonce(random), writtenAt: clock.now(), batches: [], event: null })
+      await putIfAbsent(other, other.prefix + logKey(at), nothing)
+      const event = (await readCommit(store, other.prefix, at))?.record.event
+      if (event?.kind === 'moved') to = event.to
+    }
+    if (to !== this.#id) return false
+    await this.#catalog.mark(from, this.#name)
+    // False when the name was dropped in between: then nobody wants it.
+    return this.#catalog.move(this.#name, from, this.#id)
+  }
+
+  /** Nobody may read or write it any more. One visit of a sweep; what is left at last goes too. */
+  async #purge(loaded: LoadedManifest): Promise<Outcome> {
+    const keys: string[] = []
+    let lastSeq = 0
+    for await (const { key } of this.#context.store.list(this.#core.prefix)) {
+      const name = key.slice(this.#core.prefix.length)
+      const about = sweepableKey(name)
+      if (about?.kind === 'log') lastSeq = Math.max(lastSeq, about.seq)
+      if (about || name === manifestKey || name === 'lease') keys.push(name)
+    }
+    const { manifest } = loaded
+    const isEmpty = !keys.some(isData) && manifest.pins.every(({ kind }) => kind !== 'branch')
+    const last = await readLastPlan(this.#core)
+    const wasEmpty = last !== null && last.storeNow - last.putAt >= this.#context.settings.graceMs && last.plan.logs.length === 0 && !last.plan.objects.some(({ key }) => isData(key))
+    if (isEmpty && wasEmpty) {
+      // The manifest last: until then a creator that wakes up finds it, and takes another id.
+      await this.#delete(keys.filter((key) => key !== manifestKey))
+      await this.#delete([manifestKey])
+      return this.#unmark('gone')
+    }
+    if (manifest.state === 'live' || manifest.segments.length > 0 || manifest.floor < lastSeq) {
+      // All of the log is below the floor then, and nothing is named but by branches.
+      const floor = Math.max(lastSeq, manifest.floor)
+      const state = manifest.state === 'live' ? 'dropped' : manifest.state
+      await replaceManifest(this.#core, loaded, { state, segments: [], floor, content: { floor, sum: new ContentSummer().toHex() } })
+    }
+    await sweep(this.#core, { isForced: true })
+    return 'waiting'
+  }
+
+  async #delete(keys: readonly string[]): Promise<void> {
+    await this.#context.store.delete(keys.map((key) => this.#core.prefix + key))
+  }
+
+  async #unmark(outcome: Outcome): Promise<Outcome> {
+    await this.#catalog.unmark(this.#id)
+    return outcome
+  }
+
+  #emptyManifest(): Manifest {
+    const { clock, random } = this.#context
+    const schema: Manifest['schema'] = { dimension: null, metric: 'cosine', embeddingModel: null, textFields: [], nonFilterableKeys: [], custom: {} }
+    return firstManifest({ id: this.#id, name: this.#name, schema, nonce: newNonce(random), now: clock.now(), state: 'dropped' })
+  }
+}
+
+function isData(key: string): boolean {
+  const kind = sweepableKey(key)?.kind
+  return kind === 'object' || kind === 'log'
+}
+
+/** A mark that we did not write may hold anything. */
+function ignoreBadName(error: unknown): null {
+  if (isWindlassError(error, 'invalid', 'too-large')) return null
+  throw error
+}
