@@ -90,9 +90,12 @@ export class Catalog {
     await this.#replace(name, id, () => new Uint8Array(0))
   }
 
-  /** Notes that `id` has no name yet, or soon none any more: sweeps look after what bears this mark. */
-  async mark(id: string, name: string): Promise<void> {
-    await this.#context.store.put(trashKey(id), toUtf8(name))
+  /**
+   * Notes that `id` has no name yet, or soon none any more: sweeps look after what bears this mark.
+   * @param parent Of which collection it is a branch.
+   */
+  async mark(id: string, name: string, parent?: string): Promise<void> {
+    await this.#context.store.put(trashKey(id), toUtf8(JSON.stringify({ name, ...(parent !== undefined && { parent }) })))
   }
 
   async unmark(id: string): Promise<void> {
@@ -100,7 +103,7 @@ export class Catalog {
   }
 
   /** Every id that bears the mark, and the name it had or was to have. `ageMs`: by the store's clock. */
-  async *marked(): AsyncGenerator<{ id: string; name: string; ageMs: number }> {
+  async *marked(): AsyncGenerator<Mark & { id: string; ageMs: number }> {
     const { store } = this.#context
     for await (const { key, lastModified } of store.list(trashPrefix)) {
       const id = key.slice(trashPrefix.length)
@@ -109,7 +112,7 @@ export class Catalog {
       if (answer.kind !== 'found') continue
       const writtenAt = lastModified ?? answer.lastModified
       const ageMs = writtenAt === undefined || answer.date === undefined ? 0 : answer.date - writtenAt
-      yield { id, name: fromUtf8Lenient(answer.bytes), ageMs }
+      yield { id, ...markOf(fromUtf8Lenient(answer.bytes)), ageMs }
     }
   }
 
@@ -155,7 +158,7 @@ export class Catalog {
 }
 
 /** The manifest of a collection that holds nothing. */
-export function firstManifest({ id, name, schema, nonce, now, state = 'live' }: { id: string; name: string; schema: CollectionSchema; nonce: string; now: number; state?: 'live' | 'dropped' }): Manifest {
+export function firstManifest({ id, name, schema, nonce, now, state = 'live', parent }: { id: string; name: string; schema: CollectionSchema; nonce: string; now: number; state?: 'live' | 'dropped'; parent?: string | undefined }): Manifest {
   return {
     formatVersion: 1,
     needs: [],
@@ -171,10 +174,28 @@ export function firstManifest({ id, name, schema, nonce, now, state = 'live' }: 
     segments: [],
     pins: [],
     sweep: { count: 0, id: null },
+    ...(parent !== undefined && { parent }),
   }
 }
 
 const trashPrefix = 'trash/'
+
+/** What a mark says of an id. */
+interface Mark {
+  readonly name: string
+  readonly parent?: string
+}
+
+/** Before there were branches, a mark held nothing but the name. */
+function markOf(text: string): Mark {
+  try {
+    const { name, parent } = JSON.parse(text) as Record<string, unknown>
+    if (typeof name === 'string') return { name, ...(typeof parent === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(parent) && { parent }) }
+  } catch {
+    // Not JSON: the name.
+  }
+  return { name: text }
+}
 
 function trashKey(id: string): string {
   return trashPrefix + id

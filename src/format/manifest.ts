@@ -40,6 +40,8 @@ export interface Manifest {
   readonly pins: readonly Pin[]
   /** How many sweeps there were, and the last plan's id: who commits compares it with what it read first. */
   readonly sweep: { readonly count: number; readonly id: string | null }
+  /** Of which collection this one is a branch: it may have a pin there, which goes before this manifest does. */
+  readonly parent?: string
   /** Set while this collection is to take the place of `from`: real once commit `at` of that one's log says `moved` to this one. */
   readonly restores?: { readonly from: string; readonly at: number }
   /** What the rows add up to; absent where it is not known. */
@@ -165,6 +167,7 @@ export function checkManifest(shape: JsonShape, value: unknown, key: string = ma
   const sweep = shape.object(manifest.sweep, 'sweep')
   shape.integer(sweep.count, 'sweep.count', 0)
   if (sweep.id !== null) shape.id(sweep.id, 'sweep.id')
+  if (manifest.parent !== undefined) shape.id(manifest.parent, 'parent')
   if (manifest.restores !== undefined) {
     const restores = shape.object(manifest.restores, 'restores')
     shape.id(restores.from, 'restores.from')

@@ -118,6 +118,20 @@ describe('a branch', () => {
     expect((await allKeys(store)).filter((key) => !key.startsWith(grandchild.core.prefix))).toEqual(['catalog/child', 'catalog/grandchild', 'catalog/parent'])
   })
 
+  test('of a branch that holds nothing of its own still needs the first parent\'s, also when the one between is dropped', async () => {
+    const { clock, open } = world()
+    const parent = await parentOf(open())
+    await parent.flush()
+    await open().branch('parent', 'child')
+    await open().branch('child', 'grandchild')
+    await open().drop('child')
+    await parent.merge({ isForced: true })
+    await sweepAll(open, clock, ['parent', 'grandchild'], 8)
+    const grandchild = await open().collection('grandchild')
+    expect(await keysIn(grandchild)).toEqual(['a', 'c', 'tail'])
+    expect((await grandchild.verify()).problems).toEqual([])
+  })
+
   test('a parent that is not dropped lets the pin go when the branch needs nothing any more', async () => {
     const { clock, store, open } = world()
     const parent = await parentOf(open())
@@ -191,7 +205,7 @@ describe('restore', () => {
     expect(await keysIn(await open().collection('parent'))).toEqual(['a', 'c', 'tail', 'after'])
   })
 
-  test('of a process that dies at any request leaves the old or the new, complete; who comes next finishes it, and nothing is left over', async () => {
+  test.each(['a reader', 'a sweep'])('of a process that dies at any request leaves the old or the new, complete; %s that comes next finishes it, and nothing is left over', async (next) => {
     for (let dies = 0; ; dies++) {
       const { clock, store, open } = world()
       const c = await parentOf(open())
@@ -199,6 +213,12 @@ describe('restore', () => {
       await put(c, 'later')
       const faulty: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: { before: ({ index }) => void (index === dies && faulty.crash()) } })
       const outcome = await open(faulty).restore('parent', 's').then(() => 'done', () => 'died')
+      if (next === 'a sweep') {
+        for (let i = 0; i < 4; i++) {
+          clock.ms += graceMs + 1
+          await open().sweepTrash()
+        }
+      }
       const found = await keysIn(await open().collection('parent'))
       const isOld = found.length === 4
       expect(found, `dies at ${dies}`).toEqual(isOld ? ['a', 'c', 'tail', 'later'] : ['a', 'c', 'tail'])

@@ -34,7 +34,7 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
   const { holder } = source
   const newMarkedId = async () => {
     const id = newId(clock.now(), random)
-    await catalog.mark(id, name)
+    await catalog.mark(id, name, holder.id)
     return id
   }
   const pin = await addPin(holder, 'branch', name, newMarkedId, async (base) => {
@@ -50,7 +50,7 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
   const { segments, content } = await uploadFlush(holder, planFlush(past.view), pin.id)
   const { view } = past
   const manifest: Manifest = {
-    ...firstManifest({ id: pin.id, name, schema: view.schema, nonce: newNonce(random), now: clock.now() }),
+    ...firstManifest({ id: pin.id, name, schema: view.schema, nonce: newNonce(random), now: clock.now(), parent: holder.id }),
     floor: view.seq,
     segments,
     content,
@@ -70,7 +70,7 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
   // A sweep that had given it up may have removed that manifest again, and more: as long as the pin is there, nothing was.
   const { manifest: parent } = await loadManifest(store, holder.prefix)
   if (!parent.pins.some(({ id }) => id === pin.id)) {
-    await catalog.mark(pin.id, name)
+    await catalog.mark(pin.id, name, holder.id)
     throw givenUp(name, key)
   }
   return pin.id

@@ -11,7 +11,7 @@ export interface Named {
   readonly keys: ReadonlySet<string>
   /** First and last, both included. */
   readonly logs: readonly { readonly first: number; readonly last: number }[]
-  /** Pins of branches that need nothing of this collection any more. */
+  /** Pins of branches that need nothing of this collection, nor of those that it branched off. */
   readonly idlePins: readonly Pin[]
 }
 
@@ -28,26 +28,38 @@ export async function namedBy(store: ObjectStore, id: string, manifest: Manifest
   const idlePins: Pin[] = []
   for (const pin of manifest.pins) {
     if (pin.kind === 'branch') {
-      const before = walk.foundCount
-      const child = await walk.addBranch(pin)
-      if (child && walk.foundCount === before) idlePins.push(pin)
-      else if (!child) await walk.addSnapshot(id, pin.id)
+      const branch = walk.branch()
+      if (!(await branch.addBranch(pin))) await walk.addSnapshot(id, pin.id)
+      else if (!branch.isForeign()) idlePins.push(pin)
     } else if (manifest.state === 'live') await walk.addSnapshot(pin.owner ?? id, pin.id)
   }
   return { keys: walk.keys, logs: walk.logs, idlePins }
 }
 
 class Walk {
-  readonly keys = new Set<string>()
-  readonly logs: { first: number; last: number }[] = []
-  /** How many mentions of the collection's objects were found, repeated ones included. */
-  foundCount = 0
+  readonly keys: Set<string>
+  readonly logs: { first: number; last: number }[]
   readonly #store: ObjectStore
   readonly #id: string
+  /** Collections that were walked through, and those whose objects were mentioned. */
+  readonly #visited = new Set<string>()
+  readonly #owners = new Set<string>()
 
-  constructor(store: ObjectStore, id: string) {
+  constructor(store: ObjectStore, id: string, found: Pick<Walk, 'keys' | 'logs'> = { keys: new Set(), logs: [] }) {
     this.#store = store
     this.#id = id
+    this.keys = found.keys
+    this.logs = found.logs
+  }
+
+  /** A walk through one branch, that finds for this one too. */
+  branch(): Walk {
+    return new Walk(this.#store, this.#id, this)
+  }
+
+  /** Whether anything was mentioned that lies outside the branch: here, or further up, which is known only through here. */
+  isForeign(): boolean {
+    return [...this.#owners].some((owner) => !this.#visited.has(owner))
   }
 
   /** The segments and bitmaps of a manifest that belongs to collection `holder`. */
@@ -55,8 +67,8 @@ class Walk {
     // Whose log has ended names nothing for itself: only branches keep what it had.
     if (manifest.state !== 'live') return
     for (const { id, owner = holder, deletes } of manifest.segments) {
-      if (owner === this.#id) this.#add(segmentKey(id))
-      if (deletes && (deletes.owner ?? holder) === this.#id) this.#add(deletesKey(deletes.id))
+      this.#add(owner, segmentKey(id))
+      if (deletes) this.#add(deletes.owner ?? holder, deletesKey(deletes.id))
     }
   }
 
@@ -66,6 +78,7 @@ class Walk {
     const answer = await this.#store.get(key, { fresh: true })
     if (answer.kind !== 'found') return null
     const child = decodeManifest(answer.bytes, key)
+    this.#visited.add(pin.id)
     this.addManifest(pin.id, child)
     for (const each of child.pins) {
       if (each.kind === 'branch') {
@@ -84,13 +97,13 @@ class Walk {
     }
     const { manifest, seq } = decodeSnapshot(answer.bytes, key)
     this.addManifest(holder, manifest)
+    this.#add(holder, snapshotKey(id))
     if (holder !== this.#id) return
-    this.#add(snapshotKey(id))
     if (seq > manifest.floor) this.logs.push({ first: manifest.floor + 1, last: seq })
   }
 
-  #add(key: string): void {
-    this.keys.add(key)
-    this.foundCount++
+  #add(owner: string, key: string): void {
+    this.#owners.add(owner)
+    if (owner === this.#id) this.keys.add(key)
   }
 }

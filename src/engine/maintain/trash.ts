@@ -8,6 +8,7 @@ import { readCommit } from '../commit/log.ts'
 import { findManifest, type LoadedManifest } from '../commit/manifest-object.ts'
 import { putIfAbsent, replaceManifest } from '../commit/replace-manifest.ts'
 import { CollectionCore, type EngineContext } from '../core.ts'
+import { unpinBranch } from './branch-pins.ts'
 import { readLastPlan, sweep } from './sweep.ts'
 import { sweepableKey } from './sweep-keys.ts'
 
@@ -27,8 +28,8 @@ export interface TrashReport {
 export async function sweepTrash(context: EngineContext, catalog: Catalog): Promise<TrashReport> {
   let goneCount = 0
   let waitingCount = 0
-  for await (const { id, name, ageMs } of catalog.marked()) {
-    const outcome = await new MarkedId(context, catalog, id, name, ageMs > context.settings.graceMs).visit()
+  for await (const { id, name, parent, ageMs } of catalog.marked()) {
+    const outcome = await new MarkedId(context, catalog, { id, name, parent, isOld: ageMs > context.settings.graceMs }).visit()
     if (outcome === 'gone') goneCount++
     else if (outcome === 'waiting') waitingCount++
   }
@@ -43,15 +44,17 @@ class MarkedId {
   readonly #core: CollectionCore
   readonly #id: string
   readonly #name: string
+  readonly #parent: string | undefined
   /** Whether its maker has had a whole grace period. */
   readonly #isOld: boolean
 
-  constructor(context: EngineContext, catalog: Catalog, id: string, name: string, isOld: boolean) {
+  constructor(context: EngineContext, catalog: Catalog, { id, name, parent, isOld }: { id: string; name: string; parent: string | undefined; isOld: boolean }) {
     this.#context = context
     this.#catalog = catalog
     this.#core = new CollectionCore(context, id)
     this.#id = id
     this.#name = name
+    this.#parent = parent
     this.#isOld = isOld
   }
 
@@ -116,7 +119,9 @@ class MarkedId {
     const isEmpty = !keys.some(isData) && manifest.pins.every(({ kind }) => kind !== 'branch')
     const last = await readLastPlan(this.#core)
     const wasEmpty = last !== null && last.storeNow - last.putAt >= this.#context.settings.graceMs && last.plan.logs.length === 0 && !last.plan.objects.some(({ key }) => isData(key))
-    if (isEmpty && wasEmpty) {
+    const parent = manifest.parent ?? this.#parent
+    const isFree = isEmpty && wasEmpty && (parent === undefined || (await unpinBranch(this.#core.sibling(parent), this.#id)))
+    if (isFree) {
       // The manifest last: until then a creator that wakes up finds it, and takes another id.
       await this.#delete(keys.filter((key) => key !== manifestKey))
       await this.#delete([manifestKey])
@@ -144,7 +149,7 @@ class MarkedId {
   #emptyManifest(): Manifest {
     const { clock, random } = this.#context
     const schema: Manifest['schema'] = { dimension: null, metric: 'cosine', embeddingModel: null, textFields: [], nonFilterableKeys: [], custom: {} }
-    return firstManifest({ id: this.#id, name: this.#name, schema, nonce: newNonce(random), now: clock.now(), state: 'dropped' })
+    return firstManifest({ id: this.#id, name: this.#name, schema, nonce: newNonce(random), now: clock.now(), state: 'dropped', parent: this.#parent })
   }
 }
 
