@@ -8,7 +8,8 @@ const run = (command, args) => {
   const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
   if (status !== 0) process.exit(status ?? 1)
 }
-if (!existsSync(join(root, 'node_modules/vitest'))) run('npm', ['install', '--no-audit', '--no-fund'])
+if (!['vitest', 'assemblyscript'].every((name) => existsSync(join(root, 'node_modules', name)))) run('npm', ['install', '--no-audit', '--no-fund'])
+run('node', ['scripts/build-kernels.mjs'])
 run('npx', ['tsc', '-p', 'tsconfig.json'])
 run('npx', ['eslint', '.'])
 run('npx', ['vitest', 'run', ...process.argv.slice(2)])

@@ -9,7 +9,7 @@ export function run(command, args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 export function prepare() {
-  if (!existsSync(join(root, 'node_modules/commander'))) run('npm', ['install', '--no-audit', '--no-fund'])
+  if (!['commander', 'assemblyscript'].every((name) => existsSync(join(root, 'node_modules', name)))) run('npm', ['install', '--no-audit', '--no-fund'])
   const main = join(root, 'dist/cli/main.js')
   const newest = Math.max(...readdirSync(join(root, 'src'), { recursive: true }).map((path) => statSync(join(root, 'src', path)).mtimeMs))
   if (!existsSync(main) || statSync(main).mtimeMs < newest) run('npm', ['run', '--silent', 'build'])
