@@ -4,10 +4,17 @@ import { Command, Option } from 'commander'
 import { indexFiles } from './commands/index-files.ts'
 import { list, remove, showConfiguration, stats, verify } from './commands/manage.ts'
 import { search } from './commands/search.ts'
+import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
 import { reporting, withBucket, type Flags } from './run.ts'
 
 // The SDK would print a notice about the version of Node into our output.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+
+// `windlass ls | head`: whoever reads has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 const program = new Command('windlass')
@@ -16,8 +23,8 @@ const program = new Command('windlass')
   .showHelpAfterError()
   .showSuggestionAfterError()
 
-const command = (usage: string, description: string) =>
-  program
+const command = (usage: string, description: string, parent: Command = program) =>
+  parent
     .command(usage)
     .description(description)
     .option('--bucket <url>', 's3://bucket/prefix, file:./folder, memory: (default: environment, then file:./.windlass)')
@@ -64,6 +71,32 @@ command('stats <collection>', 'sizes and counts of a collection')
 
 command('verify <collection>', 'read every object of a collection and check every checksum').action((name: string, flags: Flags) =>
   withBucket(flags, (session) => verify(session, name)),
+)
+
+const snapshots = program.command('snapshot').description('keep a collection as it is under a name: create, ls, rm')
+
+command('create <collection> <name>', 'keep a collection as it is, or was, under a name', snapshots)
+  .option('--at <time>', 'as it was then, within the last day: 2026-11-21T10:00:00Z')
+  .action((collection: string, name: string, flags: Flags) => withBucket(flags, (session) => createSnapshot(session, collection, name, flags)))
+
+command('ls <collection>', 'list snapshots', snapshots)
+  .addOption(jsonOption())
+  .action((collection: string, flags: Flags) => withBucket(flags, (session) => listSnapshots(session, collection, flags)))
+
+command('rm <collection> <name>', 'let a snapshot go', snapshots).action((collection: string, name: string, flags: Flags) =>
+  withBucket(flags, (session) => removeSnapshot(session, collection, name)),
+)
+
+command('branch <from> <to>', 'make another collection as this one is, in constant time')
+  .option('--snapshot <name>', 'as it was at this snapshot')
+  .action((from: string, to: string, flags: Flags) => withBucket(flags, (session) => branch(session, from, to, flags)))
+
+command('restore <collection> <snapshot>', 'make a collection what it was at a snapshot').action((collection: string, snapshot: string, flags: Flags) =>
+  withBucket(flags, (session) => restore(session, collection, snapshot)),
+)
+
+command('sweep <collection>', 'delete what nothing names any more; it happens by itself after writes').action((collection: string, flags: Flags) =>
+  withBucket(flags, (session) => sweep(session, collection)),
 )
 
 command('config', 'every setting, its value and where it came from').action((flags: Flags) => reporting(flags, () => showConfiguration(flags)))

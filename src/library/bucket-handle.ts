@@ -61,6 +61,16 @@ export class BucketHandle implements Bucket {
     await this.#context.database.drop(name)
   }
 
+  async branchCollection(from: string, to: string, options: { snapshot?: string } = {}): Promise<Collection> {
+    const { id } = await this.#context.database.branch(from, to, options)
+    return new CollectionHandle(to, id, this.#context)
+  }
+
+  async restoreCollection(name: string, snapshot: string): Promise<Collection> {
+    const { id } = await this.#context.database.restore(name, snapshot)
+    return new CollectionHandle(name, id, this.#context)
+  }
+
   async health(): Promise<Health> {
     const { database, clock, random } = this.#context
     const checks: HealthCheck[] = []

@@ -10,7 +10,8 @@ import type { DocumentRow } from '../vectorize/document-rows.ts'
 import { searchPassages } from '../vectorize/passage-search.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import { analyzerIdOf } from '../text/analyzer.ts'
-import type { Collection, CollectionChanges, TextFieldOptions, DocumentInfo, DocumentInput, DocumentPage, IndexedDocument, Passage, SearchOptions } from './types.ts'
+import type { PastCollection } from '../engine/past-collection.ts'
+import type { CollectionReader, Past, SnapshotInfo, SweepResult, Collection, CollectionChanges, TextFieldOptions, DocumentInfo, DocumentInput, DocumentPage, IndexedDocument, Passage, SearchOptions } from './types.ts'
 
 /** What a handle needs besides the database; the embedding model is loaded when first needed. */
 export interface LibraryContext {
@@ -87,6 +88,31 @@ export class CollectionHandle implements Collection {
     await this.#run((collection) => collection.flush())
   }
 
+  async sweep(): Promise<SweepResult | null> {
+    const report = await this.#run((collection) => collection.sweep())
+    return report && { deletedCount: report.deletedCount, plannedCount: report.plannedCount }
+  }
+
+  createSnapshot(name: string, past?: Past): Promise<SnapshotInfo> {
+    return this.#run((collection) => collection.createSnapshot(name, past))
+  }
+
+  listSnapshots(): Promise<SnapshotInfo[]> {
+    return this.#run((collection) => collection.listSnapshots())
+  }
+
+  async deleteSnapshot(name: string): Promise<void> {
+    await this.#run((collection) => collection.deleteSnapshot(name))
+  }
+
+  async openSnapshot(name: string): Promise<CollectionReader> {
+    return toReader(await this.#run((collection) => collection.openSnapshot(name)))
+  }
+
+  async openPast(past: Past): Promise<CollectionReader> {
+    return toReader(await this.#run((collection) => collection.openPast(past)))
+  }
+
   index(document: DocumentInput, options: { signal?: AbortSignal } = {}): Promise<IndexedDocument> {
     return this.#withDocuments((documents) => documents.index(document, options))
   }
@@ -125,6 +151,18 @@ export function toTextFields(textFields: readonly TextFieldOptions[], language =
   const others = textFields.filter(({ field }) => field !== 'document')
   const own = textFields.find(({ field }) => field === 'document')
   return [{ field: 'document', analyzer: analyzerIdOf(own?.language ?? language) }, ...others.map((each) => ({ field: each.field, analyzer: analyzerIdOf(each.language ?? language) }))]
+}
+
+const everything: Include = { vector: true, metadata: true, document: true }
+
+function toReader(past: PastCollection): CollectionReader {
+  const withFilter = <Options extends { filter?: unknown }>({ filter, ...rest }: Options) => ({ ...rest, ...parsedFilter(filter) })
+  return {
+    get: (keys, options = {}) => past.get(keys, { include: everything, ...options }),
+    list: (options = {}) => past.list(withFilter(options)),
+    query: (options) => past.query(withFilter(options)),
+    count: (options = {}) => past.count(withFilter(options)),
+  }
 }
 
 function parsedFilter(filter: unknown): { filter?: Filter } {

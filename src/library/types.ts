@@ -105,6 +105,32 @@ export interface Passage {
   readonly metadata: Metadata
 }
 
+/** A moment: a log number, or a time in milliseconds since 1970. */
+export type Past = { readonly seq: number } | { readonly time: number }
+
+export interface SnapshotInfo {
+  readonly name: string
+  /** Log number of the last commit it holds. */
+  readonly seq: number
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** A collection as it was: reads only, and never changes. */
+export interface CollectionReader {
+  get(keys: readonly string[], options?: { include?: Include; signal?: AbortSignal }): Promise<(RowView | null)[]>
+  list(options?: { limit?: number; after?: string; filter?: unknown; include?: Include; signal?: AbortSignal }): Promise<ListPage>
+  query(options: Omit<QueryOptions, 'filter' | 'consistency'> & { filter?: unknown }): Promise<QueryResult>
+  count(options?: { filter?: unknown; signal?: AbortSignal }): Promise<number>
+}
+
+/** What a visit of a sweep did; null where the last one is less than a grace period ago. */
+export interface SweepResult {
+  readonly deletedCount: number
+  /** Objects that wait for the next visit. */
+  readonly plannedCount: number
+}
+
 /** A named set of records with one dimension and one metric. `filter` arguments are filter JSON, see docs/filters.md. */
 export interface Collection {
   readonly name: string
@@ -122,6 +148,19 @@ export interface Collection {
   /** Changes what may change, in one commit. `change` is asked at its place in the log. */
   update(change: (stats: CollectionSchema) => CollectionChanges): Promise<void>
   flush(): Promise<void>
+  /** Deletes objects that nothing has named for a grace period, and plans the next visit. It happens by itself after writes. */
+  sweep(): Promise<SweepResult | null>
+
+  /** Keeps the collection as it is, or was, under a name: two small objects, whatever its size. */
+  createSnapshot(name: string, past?: Past): Promise<SnapshotInfo>
+  /** Oldest first. */
+  listSnapshots(): Promise<SnapshotInfo[]>
+  /** @throws {WindlassError} `not-found`. */
+  deleteSnapshot(name: string): Promise<void>
+  /** The collection as it was when the snapshot was made. @throws {WindlassError} `not-found`. */
+  openSnapshot(name: string): Promise<CollectionReader>
+  /** The collection as it was then. @throws {WindlassError} `expired` beyond what history keeps, a day by default. */
+  openPast(past: Past): Promise<CollectionReader>
 
   /** Parses, chunks, embeds and stores one file; its old chunks go in the same commit. Unchanged files cost no write. */
   index(document: DocumentInput, options?: { signal?: AbortSignal }): Promise<IndexedDocument>
@@ -167,6 +206,13 @@ export interface Bucket {
   getOrCreateCollection(name: string, options?: CollectionOptions): Promise<Collection>
   listCollections(options?: { prefix?: string; after?: string; limit?: number }): Promise<{ collections: CollectionSummary[]; next?: string }>
   dropCollection(name: string): Promise<void>
+  /**
+   * Makes collection `to` as `from` is now, or was at a snapshot, in constant time: the two share what they have in common.
+   * @throws {WindlassError} `conflict` when `to` is taken, `not-found`.
+   */
+  branchCollection(from: string, to: string, options?: { snapshot?: string }): Promise<Collection>
+  /** Makes a collection what it was at a snapshot; its snapshots stay. @throws {WindlassError} `not-found`, `conflict`. */
+  restoreCollection(name: string, snapshot: string): Promise<Collection>
   /** Deep: reaches the bucket, proves conditional writes, reads every open collection's lag and last maintenance error. */
   health(): Promise<Health>
   /** Reads every object the collection names and checks every checksum. */

@@ -194,6 +194,56 @@ describe('records', () => {
   })
 })
 
+describe('snapshots', () => {
+  const keysAt = async (path: string) => (await server.call('GET', path)).json.records.map(({ key }: { key: string }) => key)
+  const put = (collection: string, ...keys: string[]) => server.call('POST', `/v1/collections/${collection}/records`, { json: { records: keys.map((key, i) => ({ key, vector: [i, 1], metadata: { i } })) } })
+
+  test('made, read, branched, restored, let go', async () => {
+    await newCollection('s')
+    await put('s', 'a', 'b')
+    const made = await server.call('POST', '/v1/collections/s/snapshots', { json: { name: 'two / records' } })
+    expect([made.status, made.json.seq]).toEqual([201, 1])
+    await put('s', 'c')
+    await server.call('DELETE', '/v1/collections/s/records/a')
+    const at = `snapshot=${encodeURIComponent('two / records')}`
+    expect(await keysAt('/v1/collections/s/records')).toEqual(['b', 'c'])
+    expect(await keysAt(`/v1/collections/s/records?${at}`)).toEqual(['a', 'b'])
+    expect((await server.call('GET', `/v1/collections/s/count?${at}`)).json).toEqual({ count: 2 })
+    const asked = { snapshot: 'two / records' }
+    expect((await server.call('POST', '/v1/collections/s/records/get', { json: { keys: ['a', 'c'], ...asked } })).json.records.map((each: unknown) => each !== null)).toEqual([true, false])
+    expect((await server.call('POST', '/v1/collections/s/query', { json: { vector: [0, 1], k: 5, filter: { i: { $gte: 1 } }, ...asked } })).json.matches).toMatchObject([{ key: 'b' }])
+    expect((await server.call('POST', '/v1/collections/s/snapshots', { json: { name: 'first', seq: 0 } })).status).toBe(201)
+    expect((await server.call('GET', '/v1/collections/s/snapshots')).json.snapshots.map(({ name }: { name: string }) => name)).toEqual(['two / records', 'first'])
+    expect((await server.call('POST', '/v1/collections/s/snapshots', { json: { name: 'first' } })).status).toBe(409)
+
+    expect((await server.call('POST', '/v1/collections/s/branch', { json: { name: 's2', ...asked } })).json).toMatchObject({ name: 's2', recordCount: 2 })
+    await put('s2', 'only here')
+    expect(await keysAt('/v1/collections/s2/records')).toEqual(['a', 'b', 'only here'])
+    expect(await keysAt('/v1/collections/s/records')).toEqual(['b', 'c'])
+    expect((await server.call('POST', '/v1/collections/s/branch', { json: { name: 's2' } })).status).toBe(409)
+
+    expect((await server.call('POST', '/v1/collections/s/restore', { json: asked })).json).toMatchObject({ name: 's', recordCount: 2 })
+    expect(await keysAt('/v1/collections/s/records')).toEqual(['a', 'b'])
+    await put('s', 'after')
+    expect((await server.call('DELETE', `/v1/collections/s/snapshots/${encodeURIComponent('two / records')}`)).status).toBe(204)
+    expect((await server.call('GET', `/v1/collections/s/records?${at}`)).status).toBe(404)
+    expect((await server.call('POST', '/v1/collections/s/restore', { json: asked })).status).toBe(404)
+    for (const name of ['s', 's2']) expect((await server.call('POST', `/v1/collections/${name}/verify`)).json.problems).toEqual([])
+    expect((await server.call('POST', '/v1/collections/s/sweep')).json).toMatchObject({ isDue: true, deletedCount: 0 })
+    expect((await server.call('POST', '/v1/collections/s/sweep')).status).toBe(200)
+  })
+
+  test.each([
+    ['a number beyond the log', { name: 'x', seq: 999 }, 'seq'],
+    ['a number and a time', { name: 'x', seq: 0, time: '2026-01-01T00:00:00Z' }, 'body'],
+    ['a time that is none', { name: 'x', time: 'yesterday' }, 'time'],
+    ['no name', { name: '' }, 'name'],
+  ])('%s is refused', async (_, json, path) => {
+    const answer = await server.call('POST', '/v1/collections/s/snapshots', { json })
+    expect([answer.status, answer.json.error.path]).toEqual([400, path])
+  })
+})
+
 describe('documents', () => {
   const harbour = '# Harbour\n\nThe windlass hauls the anchor.\n\n## Night\n\nLanterns burn until morning.\n'
 

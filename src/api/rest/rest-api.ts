@@ -10,6 +10,7 @@ import { route, type Route, type RouteResult } from './route.ts'
 import { collectionRoutes } from './routes/collections.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { recordRoutes } from './routes/records.ts'
+import { snapshotRoutes } from './routes/snapshots.ts'
 import { serviceRoutes } from './routes/service.ts'
 
 /** What the server's outer layers add to every request. */
@@ -18,7 +19,7 @@ export interface RestEnvironment {
 }
 
 /** Every operation of the REST door, most specific paths first. */
-export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, openApiRoute()]
+export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, openApiRoute()]
 
 /** The REST door: `/v1`, `/health`, `/ready`, `/metrics`, `/openapi.json`. */
 export function createRestApi(context: ApiContext): Hono<RestEnvironment> {

@@ -18,6 +18,7 @@ const consistency = z.enum(['strong', 'eventual']).describe('strong (default): s
 const includes = z.array(z.enum(['vector', 'metadata', 'document']))
 const includeText = z.string().describe('Comma-separated: vector, metadata, document')
 const filterText = z.string().describe('Filter as JSON')
+const snapshotName = z.string().min(1).describe('Reads the collection as it was at this snapshot')
 const after = z.string().describe('From the page before: its `next`')
 
 export const errorSchema = named(
@@ -86,7 +87,7 @@ export const writeResult = named(
   z.strictObject({ seq: z.number().int(), putCount: z.number().int(), deletedCount: z.number().int(), skippedCount: z.number().int() }),
 )
 const keys = z.array(z.string()).min(1).max(limits.queryResultsMax)
-export const recordsGet = named('RecordsGet', z.strictObject({ keys, include: includes.optional(), consistency: consistency.optional() }))
+export const recordsGet = named('RecordsGet', z.strictObject({ keys, include: includes.optional(), consistency: consistency.optional(), snapshot: snapshotName.optional() }))
 export const recordsGot = named('RecordsGot', z.strictObject({ records: z.array(record.nullable()).describe('In the order asked; null where the key is absent') }))
 export const recordsDelete = named('RecordsDelete', z.strictObject({ keys: keys.optional(), filter: filter.optional() }).refine((body) => (body.keys === undefined) !== (body.filter === undefined), 'expected either keys or filter'))
 export const recordQuery = z.strictObject({ include: includeText.optional(), consistency: consistency.optional() })
@@ -96,6 +97,7 @@ export const recordListQuery = z.strictObject({
   filter: filterText.optional(),
   include: includeText.optional(),
   consistency: consistency.optional(),
+  snapshot: snapshotName.optional(),
 })
 export const recordList = named('RecordList', z.strictObject({ records: z.array(record), next: z.string().optional() }))
 
@@ -114,6 +116,7 @@ export const queryInput = named(
     fusion: fusion.optional(),
     include: includes.optional(),
     consistency: consistency.optional(),
+    snapshot: snapshotName.optional(),
   }),
 )
 const match = named(
@@ -124,7 +127,7 @@ export const queryResult = named(
   'QueryResult',
   z.strictObject({ matches: z.array(match), stats: z.strictObject({ rowsScored: z.number().int(), rowsMatching: z.number().int() }) }),
 )
-export const countQuery = z.strictObject({ filter: filterText.optional(), consistency: consistency.optional() })
+export const countQuery = z.strictObject({ filter: filterText.optional(), consistency: consistency.optional(), snapshot: snapshotName.optional() })
 export const countResult = named('Count', z.strictObject({ count: z.number().int() }))
 
 export const documentInfo = named(
@@ -210,6 +213,19 @@ const passage = named(
   }),
 )
 export const searchResult = named('SearchResult', z.strictObject({ passages: z.array(passage) }))
+
+export const snapshotParams = z.object({ collection: z.string(), snapshot: z.string() })
+export const snapshotInput = named(
+  'SnapshotInput',
+  z
+    .strictObject({ name: z.string().min(1), seq: z.number().int().min(0).optional().describe('As of this log number'), time: z.iso.datetime().optional().describe('As of this time') })
+    .refine(({ seq, time }) => seq === undefined || time === undefined, 'expected seq or time, not both'),
+)
+export const snapshotInfo = named('Snapshot', z.strictObject({ name: z.string(), seq: z.number().int(), createdAt: z.string() }))
+export const snapshotList = named('SnapshotList', z.strictObject({ snapshots: z.array(snapshotInfo) }))
+export const branchInput = named('BranchInput', z.strictObject({ name: z.string().describe('The new collection'), snapshot: z.string().optional() }))
+export const restoreInput = named('RestoreInput', z.strictObject({ snapshot: z.string() }))
+export const sweepResult = named('SweepResult', z.strictObject({ deletedCount: z.number().int(), plannedCount: z.number().int(), isDue: z.boolean() }))
 
 const healthCheck = z.strictObject({ name: z.string(), collection: z.string().optional(), ok: z.boolean(), detail: z.string() })
 export const health = named('Health', z.strictObject({ ok: z.boolean(), bucket: z.string(), checks: z.array(healthCheck) }))

@@ -16,7 +16,7 @@ export const collectionRoutes: Route[] = [
     async handle({ body: { name, dimension, metric, language }, access, context }) {
       access.require('admin', name)
       const options = { ...(dimension !== undefined && { dimension }), ...(metric !== undefined && { metric }), ...(language !== undefined && { language }) }
-      return { status: 201, json: await describe(await context.bucket.createCollection(name, options)) }
+      return { status: 201, json: await describeCollection(await context.bucket.createCollection(name, options)) }
     },
   }),
   route({
@@ -47,7 +47,7 @@ export const collectionRoutes: Route[] = [
     params: schemas.collectionParams,
     answers: { 200: { description: 'The collection', schema: schemas.collectionInfo } },
     async handle({ params, context }) {
-      return { json: await describe(await context.bucket.collection(params.collection)) }
+      return { json: await describeCollection(await context.bucket.collection(params.collection)) }
     },
   }),
   route({
@@ -93,7 +93,8 @@ export const collectionRoutes: Route[] = [
   }),
 ]
 
-async function describe(collection: Collection): Promise<unknown> {
+/** A collection as it is shown. */
+export async function describeCollection(collection: Collection): Promise<unknown> {
   const { name, id, schema, recordCount, documentCount, segmentCount, sizeBytes, logSequence, unflushedCommits, unflushedBytes } = await collection.stats()
   const { dimension, metric, embeddingModel } = schema
   return { name, id, dimension, metric, embeddingModel, recordCount, documentCount, segmentCount, sizeBytes, logSequence, unflushedCommits, unflushedBytes }

@@ -1,5 +1,5 @@
 import { WindlassError } from '../../../base/errors.ts'
-import type { RowInput } from '../../../library/types.ts'
+import type { Collection, RowInput } from '../../../library/types.ts'
 import type { Include } from '../../../engine/types.ts'
 import type { Metadata } from '../../../format/record.ts'
 import { parseJsonText } from '../../json.ts'
@@ -41,9 +41,9 @@ export const recordRoutes: Route[] = [
     params: schemas.collectionParams,
     query: schemas.recordListQuery,
     answers: { 200: { description: 'A page', schema: schemas.recordList } },
-    async handle({ params, query: { limit, after, filter, include, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
-      const { rows, next } = await collection.list({
+    async handle({ params, query: { limit, after, filter, include, consistency, snapshot }, context, raw }) {
+      const reader = await readerOf(await context.bucket.collection(params.collection), snapshot)
+      const { rows, next } = await reader.list({
         include: parseInclude(include) ?? { metadata: true, document: true },
         signal: raw.signal,
         ...(limit !== undefined && { limit }),
@@ -64,9 +64,9 @@ export const recordRoutes: Route[] = [
     params: schemas.collectionParams,
     body: schemas.recordsGet,
     answers: { 200: { description: 'The records', schema: schemas.recordsGot } },
-    async handle({ params, body: { keys, include, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
-      return { json: { records: await collection.get(keys, { signal: raw.signal, ...(include && { include: toInclude(include) }), ...(consistency && { consistency }) }) } }
+    async handle({ params, body: { keys, include, consistency, snapshot }, context, raw }) {
+      const reader = await readerOf(await context.bucket.collection(params.collection), snapshot)
+      return { json: { records: await reader.get(keys, { signal: raw.signal, ...(include && { include: toInclude(include) }), ...(consistency && { consistency }) }) } }
     },
   }),
   route({
@@ -127,10 +127,10 @@ export const recordRoutes: Route[] = [
     params: schemas.collectionParams,
     query: schemas.countQuery,
     answers: { 200: { description: 'How many', schema: schemas.countResult } },
-    async handle({ params, query: { filter, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
+    async handle({ params, query: { filter, consistency, snapshot }, context, raw }) {
+      const reader = await readerOf(await context.bucket.collection(params.collection), snapshot)
       const parsed = filter === undefined ? {} : { filter: parseJsonText(filter, 'filter') }
-      return { json: { count: await collection.count({ signal: raw.signal, ...parsed, ...(consistency && { consistency }) }) } }
+      return { json: { count: await reader.count({ signal: raw.signal, ...parsed, ...(consistency && { consistency }) }) } }
     },
   }),
   route({
@@ -143,9 +143,9 @@ export const recordRoutes: Route[] = [
     params: schemas.collectionParams,
     body: schemas.queryInput,
     answers: { 200: { description: 'Best first', schema: schemas.queryResult } },
-    async handle({ params, body: { vector, text, k, filter, fusion, include, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
-      const result = await collection.query({
+    async handle({ params, body: { vector, text, k, filter, fusion, include, consistency, snapshot }, context, raw }) {
+      const reader = await readerOf(await context.bucket.collection(params.collection), snapshot)
+      const result = await reader.query({
         include: include ? toInclude(include) : { metadata: true, document: true },
         signal: raw.signal,
         ...(vector !== undefined && { vector: toVector(vector, 'vector') }),
@@ -159,6 +159,11 @@ export const recordRoutes: Route[] = [
     },
   }),
 ]
+
+/** The collection, or what it was at a snapshot, for which freshness means nothing. */
+async function readerOf(collection: Collection, snapshot: string | undefined): Promise<Pick<Collection, 'get' | 'list' | 'query' | 'count'>> {
+  return snapshot === undefined ? collection : collection.openSnapshot(snapshot)
+}
 
 function toVector(value: readonly number[] | string, path: string): readonly number[] | Float32Array {
   if (typeof value !== 'string') return value
