@@ -7,6 +7,7 @@ import { Catalog } from './catalog.ts'
 import { EngineCollection } from './collection.ts'
 import { CollectionCore, defaultEngineSettings, type EngineContext, type EngineSettings } from './core.ts'
 import { makeBranch, noteRestore } from './maintain/branch.ts'
+import { repair, type RepairReport } from './maintain/repair.ts'
 import { sweepTrash, type TrashReport } from './maintain/trash.ts'
 import type { AnalyzerFor } from './memtable.ts'
 import { SectionCache } from './section-cache.ts'
@@ -113,6 +114,18 @@ export class Database {
     }
     await this.#finishMove(name, collection.id, id)
     return this.collection(name)
+  }
+
+  /**
+   * Puts right what is damaged of a collection, as far as copies, snapshots and the log reach; names the rest. Nobody should write to
+   * it meanwhile, though nothing breaks if somebody does.
+   * @throws {WindlassError} `not-found`.
+   */
+  async repair(name: string): Promise<RepairReport> {
+    const id = await this.catalog.find(name)
+    if (id === null) throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(name)}`, { path: 'collection' })
+    this.#open.delete(name)
+    return repair(new CollectionCore(this.context, id))
   }
 
   /** Removes what dropped collections left, and finishes what dead processes began: one visit. It happens by itself beside other sweeps. */

@@ -42,7 +42,8 @@ export async function verifyCollection(core: CollectionCore, view: View): Promis
   return verifier
 }
 
-class Verifier implements Verification {
+/** Checks objects and segments one after the other, and keeps what it found. */
+export class Verifier implements Verification {
   objectCount = 0
   sizeBytes = 0
   readonly problems: { object: string; message: string }[] = []
@@ -71,6 +72,7 @@ class Verifier implements Verification {
     })
   }
 
+  /** Reads a segment and its bitmap, and checks every row against its content. */
   async checkSegment(ref: SegmentRef): Promise<void> {
     const { store } = this.#core.context
     const { deletes } = ref
