@@ -3,7 +3,7 @@ import { messageOf, WindlassError, isWindlassError } from '../base/errors.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { Space } from '../format/record.ts'
 import { Writer } from './commit/writer.ts'
-import type { CollectionCore } from './core.ts'
+import type { CollectionCore, EngineSettings } from './core.ts'
 import { flush } from './maintain/flush.ts'
 import { Maintenance } from './maintain/maintenance.ts'
 import { merge } from './maintain/merge.ts'
@@ -233,7 +233,7 @@ export class EngineCollection extends RowReader {
   async #flushWhenDue(): Promise<void> {
     const view = await this.core.open()
     const { settings } = this.core.context
-    if (view.unflushedBytes > settings.flushBytes || view.tail.length > settings.flushCommits) {
+    if (isFlushDue(view, settings)) {
       void this.#flushOnce().catch(() => undefined)
       return
     }
@@ -243,4 +243,17 @@ export class EngineCollection extends RowReader {
       void this.#flushOnce().catch(() => undefined)
     })
   }
+}
+
+/** How far beyond its size a flush may be late before others than the writer who made it due begin it too. */
+const lateness = 1.5
+
+/**
+ * Whether this process should flush: its last commit made the backlog due, or whose did has not done it. All who write see the same
+ * backlog; if each of them flushed it, all but one would have worked for nothing.
+ */
+function isFlushDue({ unflushedBytes, tail }: { unflushedBytes: number; tail: readonly { readonly sizeBytes: number }[] }, { flushBytes, flushCommits }: EngineSettings): boolean {
+  const sizeBefore = unflushedBytes - (tail.at(-1)?.sizeBytes ?? 0)
+  const hasCrossed = (unflushedBytes > flushBytes && sizeBefore <= flushBytes) || tail.length === flushCommits + 1
+  return hasCrossed || unflushedBytes > flushBytes * lateness || tail.length > flushCommits * lateness
 }
