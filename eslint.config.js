@@ -20,7 +20,6 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
       'no-constant-binary-expression': 'error',
       'no-self-compare': 'error',
-      'no-template-curly-in-string': 'error',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { indexFiles } from './commands/index-files.ts'
-import { list, remove, showConfiguration, stats, verify } from './commands/manage.ts'
+import { list, remove, repair, showConfiguration, stats, verify } from './commands/manage.ts'
 import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
 import { reporting, withBucket, type Flags } from './run.ts'
@@ -71,6 +71,10 @@ command('stats <collection>', 'sizes and counts of a collection')
 
 command('verify <collection>', 'read every object of a collection and check every checksum').action((name: string, flags: Flags) =>
   withBucket(flags, (session) => verify(session, name)),
+)
+
+command('repair <collection>', 'recover what can be of a damaged collection; name what cannot').action((name: string, flags: Flags) =>
+  withBucket(flags, (session) => repair(session, name)),
 )
 
 const snapshots = program.command('snapshot').description('keep a collection as it is under a name: create, ls, rm')

@@ -99,6 +99,11 @@ export class BucketHandle implements Bucket {
     return this.#context.database.with(name, (collection) => collection.verify())
   }
 
+  async repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }> {
+    const { repaired, problems } = await this.#context.database.repair(name)
+    return { repaired: [...repaired], problems: [...problems] }
+  }
+
   requestCounts(): ReturnType<Bucket['requestCounts']> {
     return this.#counting.counts()
   }

@@ -217,6 +217,8 @@ export interface Bucket {
   health(): Promise<Health>
   /** Reads every object the collection names and checks every checksum. */
   verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[] }>
+  /** Recovers what can be: a lost manifest from its last copy and the log, damaged segments from snapshots and the log; names what cannot. */
+  repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }>
   /** Requests and bytes since opening, by operation. */
   requestCounts(): { readonly requests: Readonly<Record<string, number>>; readonly bytesRead: number; readonly bytesWritten: number }
   /** Flushes what this process wrote and releases the store. */

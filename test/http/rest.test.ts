@@ -95,6 +95,7 @@ describe('collections', () => {
     expect((await server.call('POST', '/v1/collections/flushed/flush')).status).toBe(204)
     expect((await server.call('GET', '/v1/collections/flushed')).json).toMatchObject({ segmentCount: 1, unflushedCommits: 0, recordCount: 1 })
     expect((await server.call('POST', '/v1/collections/flushed/verify')).json.problems).toEqual([])
+    expect((await server.call('POST', '/v1/collections/flushed/repair')).json).toEqual({ repaired: [], problems: [] })
   })
 })
 

@@ -230,7 +230,9 @@ export const sweepResult = named('SweepResult', z.strictObject({ deletedCount: z
 const healthCheck = z.strictObject({ name: z.string(), collection: z.string().optional(), ok: z.boolean(), detail: z.string() })
 export const health = named('Health', z.strictObject({ ok: z.boolean(), bucket: z.string(), checks: z.array(healthCheck) }))
 export const ready = named('Ready', z.strictObject({ ready: z.boolean() }))
+const problem = z.strictObject({ object: z.string(), message: z.string() })
+export const repairResult = named('RepairResult', z.strictObject({ repaired: z.array(problem), problems: z.array(problem).describe('What could not be repaired') }))
 export const verification = named(
   'Verification',
-  z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int(), problems: z.array(z.strictObject({ object: z.string(), message: z.string() })) }),
+  z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int(), problems: z.array(problem) }),
 )

@@ -66,6 +66,15 @@ export async function verify({ bucket }: Session, name: string): Promise<void> {
   if (problems.length > 0) process.exitCode = errorPolicies.corrupt.exitCode
 }
 
+/** `windlass repair`: what can be recovered is; what cannot is named. */
+export async function repair({ bucket }: Session, name: string): Promise<void> {
+  const { repaired, problems } = await bucket.repair(name)
+  for (const { object, message } of repaired) print(`repaired ${object}: ${message}`)
+  for (const { object, message } of problems) print(`lost ${object}: ${message}`)
+  print(`${countText(repaired.length, 'object')} repaired, ${countText(problems.length, 'problem')} left`)
+  if (problems.length > 0) process.exitCode = errorPolicies.corrupt.exitCode
+}
+
 /** `windlass config`: every setting, its value and where it came from. */
 export async function showConfiguration(flags: Flags): Promise<void> {
   const configuration = configure(flags)

@@ -40,7 +40,7 @@ export async function loadManifestIfChanged(
   const answer = await store.get(key, { fresh: true, ...(etag && { ifNoneMatch: etag }), ...(signal && { signal }) })
   if (answer.kind === 'unchanged') return { kind: 'unchanged', date: answer.date }
   if (answer.kind === 'absent') {
-    throw new WindlassError('corrupt', `${store.url}: ${key} is missing, although the catalog names it: restore it from ${prefix}manifests/`, { key })
+    throw new WindlassError('corrupt', `${store.url}: ${key} is missing, although the catalog names it: run windlass repair`, { key })
   }
   const { bytes, date } = answer
   return { kind: 'changed', loaded: { manifest: decodeManifest(bytes, key), bytes, etag: answer.etag, date } }

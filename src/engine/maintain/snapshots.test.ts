@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../base/random.ts'
 import { CountingStore } from '../../store/counting-store.ts'
-import { MemoryStore } from '../../store/memory-store.ts'
+import type { MemoryStore } from '../../store/memory-store.ts'
 import { FaultyStore } from '../../testing/faulty-store.ts'
 import type { EngineCollection } from '../collection.ts'
 import { schema } from '../testing.ts'

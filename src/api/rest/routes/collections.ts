@@ -91,6 +91,19 @@ export const collectionRoutes: Route[] = [
       return { json: await context.bucket.verify(params.collection) }
     },
   }),
+  route({
+    method: 'post',
+    path: '/v1/collections/{collection}/repair',
+    operationId: 'repairCollection',
+    summary: 'Recover a lost manifest and damaged segments from copies, snapshots and the log; name what cannot be',
+    tag: 'collections',
+    role: 'admin',
+    params: schemas.collectionParams,
+    answers: { 200: { description: 'What was done', schema: schemas.repairResult } },
+    async handle({ params, context }) {
+      return { json: await context.bucket.repair(params.collection) }
+    },
+  }),
 ]
 
 /** A collection as it is shown. */
