@@ -13,8 +13,10 @@ import { catalogKey, decodeCatalogEntry, encodeCatalogEntry } from './catalog-en
 import { decodeDeletes, encodeDeletes } from './deletes.ts'
 import { sealEnvelope } from './envelope.ts'
 import { decodeLogRecord, encodeLogRecord } from './log-record.ts'
-import { decodeManifest, encodeManifest } from './manifest.ts'
+import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts'
 import { decodeSegment, encodeSegment } from './segment.ts'
+import { decodeSnapshot, encodeSnapshot } from './snapshot.ts'
+import { decodeSweepPlan, encodeSweepPlan } from './sweep-plan.ts'
 
 interface Kind {
   readonly name: string
@@ -22,6 +24,40 @@ interface Kind {
   readonly samples: fc.Arbitrary<Uint8Array>
   decode(bytes: Uint8Array): unknown
 }
+
+const arbitraryManifest = fc.tuple(arbitraryNonce, arbitraryText(), arbitrarySchema).map(
+  ([nonce, name, schema]): Manifest => ({
+    formatVersion: 1,
+    needs: [],
+    collectionId: 'c1',
+    version: 3,
+    nonce,
+    pastNonces: [nonce],
+    name,
+    schema,
+    state: 'live',
+    floor: 5,
+    floorTime: 1,
+    segments: [
+      {
+        id: 's1',
+        size: 9,
+        rowCount: 3,
+        recordCount: 2,
+        documentRowCount: 1,
+        seqStart: 1,
+        seqEnd: 5,
+        sections: [],
+        deletes: null,
+      },
+    ],
+    pins: [{ name, id: 'p1', seq: 4, kind: 'snapshot', createdAt: 1, owner: 'c0' }],
+    sweep: { count: 0, id: null },
+    content: { floor: 5, sum: nonce + nonce },
+    parent: 'c0',
+    restores: { from: 'c0', at: 7 },
+  }),
+)
 
 const catalogName = 'notes'
 const kinds: Kind[] = [
@@ -45,36 +81,7 @@ const kinds: Kind[] = [
   {
     name: 'manifest',
     magic: 'WMAN',
-    samples: fc.tuple(arbitraryNonce, arbitraryText(), arbitrarySchema).map(([nonce, name, schema]) =>
-      encodeManifest({
-        formatVersion: 1,
-        needs: [],
-        collectionId: 'c1',
-        version: 3,
-        nonce,
-        pastNonces: [nonce],
-        name,
-        schema,
-        state: 'live',
-        floor: 5,
-        floorTime: 1,
-        segments: [
-          {
-            id: 's1',
-            size: 9,
-            rowCount: 3,
-            recordCount: 2,
-            documentRowCount: 1,
-            seqStart: 1,
-            seqEnd: 5,
-            sections: [],
-            deletes: null,
-          },
-        ],
-        pins: [],
-        sweep: { count: 0, id: null },
-      }),
-    ),
+    samples: arbitraryManifest.map((manifest) => encodeManifest(manifest)),
     decode: (bytes) => decodeManifest(bytes, 'x'),
   },
   {
@@ -100,6 +107,30 @@ const kinds: Kind[] = [
         }),
       ),
     decode: (bytes) => decodeDeletes(bytes, 'x', { id: 's1', rowCount: 16 }),
+  },
+  {
+    name: 'snapshot',
+    magic: 'WSNP',
+    samples: arbitraryManifest.map((manifest) => encodeSnapshot({ formatVersion: 1, needs: [], id: 's1', seq: 8, manifest })),
+    decode: (bytes) => decodeSnapshot(bytes, 'x'),
+  },
+  {
+    name: 'sweep plan',
+    magic: 'WSWP',
+    samples: fc.tuple(fc.array(arbitraryText()), fc.option(fc.nat())).map(([keys, since]) =>
+      encodeSweepPlan({
+        formatVersion: 1,
+        needs: [],
+        id: 'p1',
+        collectionId: 'c1',
+        floor: 9,
+        restMs: 3_600_000,
+        objects: keys.map((key) => ({ key, since })),
+        logs: [{ first: 1, last: 9, since }],
+        breaches: [4],
+      }),
+    ),
+    decode: (bytes) => decodeSweepPlan(bytes, 'x'),
   },
   {
     name: 'catalog entry',

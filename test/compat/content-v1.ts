@@ -4,6 +4,8 @@ import type { Deletes } from '../../src/format/deletes.ts'
 import type { LogRecord } from '../../src/format/log-record.ts'
 import type { CollectionSchema, Manifest } from '../../src/format/manifest.ts'
 import type { Row } from '../../src/format/record.ts'
+import type { Snapshot } from '../../src/format/snapshot.ts'
+import type { SweepPlan } from '../../src/format/sweep-plan.ts'
 
 const collectionId = '01jd3k6m8p0000000000000001'
 const segmentId = '01jd3k6m8p0000000000000002'
@@ -100,6 +102,41 @@ export const manifest: Omit<Manifest, 'segments'> = {
     { name: 'try', id: '01jd3k6m8p0000000000000005', seq: 3, kind: 'branch', createdAt: 1732172400002 },
   ],
   sweep: { count: 2, id: '01jd3k6m8p0000000000000006' },
+}
+
+/** Beside what a manifest had at first: members that came before the first release. */
+export const laterManifest: Manifest = {
+  ...manifest,
+  state: 'live',
+  floor: 7,
+  segments: [],
+  pins: [{ name: 'kept', id: '01jd3k6m8p0000000000000008', seq: 5, kind: 'snapshot', createdAt: 1732172400003, owner: '01jd3k6m8p0000000000000003' }],
+  content: { floor: 7, sum: 'fedcba9876543210'.repeat(4) },
+  parent: '01jd3k6m8p0000000000000003',
+  restores: { from: '01jd3k6m8p0000000000000003', at: 6 },
+}
+
+export const snapshot: Snapshot = {
+  formatVersion: 1,
+  needs: [],
+  id: '01jd3k6m8p0000000000000004',
+  seq: 9,
+  manifest: { ...laterManifest, pins: [], pastNonces: [] },
+}
+
+export const sweepPlan: SweepPlan = {
+  formatVersion: 1,
+  needs: [],
+  id: '01jd3k6m8p0000000000000006',
+  collectionId,
+  floor: 7,
+  restMs: 86_400_000,
+  objects: [
+    { key: 'segments/01jd3k6m8p0000000000000009.seg', since: null },
+    { key: 'manifests/00000000000000000001', since: 1732172400004 },
+  ],
+  logs: [{ first: 1, last: 7, since: null }],
+  breaches: [3],
 }
 
 const head = { collectionId, nonce: '0f0e0d0c0b0a09080706050403020100', writtenAt: 1732172400000 }

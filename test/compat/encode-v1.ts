@@ -4,7 +4,9 @@ import { encodeDeletes } from '../../src/format/deletes.ts'
 import { encodeLogRecord } from '../../src/format/log-record.ts'
 import { encodeManifest } from '../../src/format/manifest.ts'
 import { encodeSegment } from '../../src/format/segment.ts'
-import { catalogEntry, deletes, logRecords, manifest, rows, segment } from './content-v1.ts'
+import { encodeSnapshot } from '../../src/format/snapshot.ts'
+import { encodeSweepPlan } from '../../src/format/sweep-plan.ts'
+import { catalogEntry, deletes, laterManifest, logRecords, manifest, rows, segment, snapshot, sweepPlan } from './content-v1.ts'
 
 /** Every file of v1/ by name. */
 export function encodeFiles(): Map<string, Uint8Array> {
@@ -36,6 +38,9 @@ export function encodeFiles(): Map<string, Uint8Array> {
     ['segment', bytes],
     ['deletes', encodeDeletes(deletes)],
     ['catalog-entry', encodeCatalogEntry(catalogEntry)],
+    ['manifest-later', encodeManifest(laterManifest)],
+    ['snapshot', encodeSnapshot(snapshot)],
+    ['sweep-plan', encodeSweepPlan(sweepPlan)],
   ])
   for (const [name, record] of Object.entries(logRecords)) files.set(name, encodeLogRecord(record))
   return files

@@ -7,7 +7,9 @@ import { decodeDeletes } from '../../src/format/deletes.ts'
 import { decodeLogRecord } from '../../src/format/log-record.ts'
 import { decodeManifest } from '../../src/format/manifest.ts'
 import { decodeSegment } from '../../src/format/segment.ts'
-import { catalogEntry, deletes, logRecords, manifest, rows, segment } from './content-v1.ts'
+import { decodeSnapshot } from '../../src/format/snapshot.ts'
+import { decodeSweepPlan } from '../../src/format/sweep-plan.ts'
+import { catalogEntry, deletes, laterManifest, logRecords, manifest, rows, segment, snapshot, sweepPlan } from './content-v1.ts'
 import { encodeFiles } from './encode-v1.ts'
 
 const folder = join(import.meta.dirname, 'v1')
@@ -27,6 +29,12 @@ describe('files that format version 1 wrote open with equal content', () => {
       { id: 'empty', size: 0, dead: null, owner: 'parent' },
     ])
     expect(segments[0]!.sections).toEqual(decodeSegment(read('segment'), 'segment').directory.sections)
+  })
+
+  test('manifest with members that came later, snapshot, sweep plan', () => {
+    deepStrictEqual(decodeManifest(read('manifest-later'), 'manifest'), laterManifest)
+    deepStrictEqual(decodeSnapshot(read('snapshot'), 'snapshot'), snapshot)
+    deepStrictEqual(decodeSweepPlan(read('sweep-plan'), 'sweep-plan'), sweepPlan)
   })
 
   test('segment', () => {
