@@ -117,22 +117,26 @@ export class EngineCollection extends RowReader {
 
   /** Oldest first. */
   async listSnapshots(): Promise<SnapshotInfo[]> {
+    await this.core.read()
     return listSnapshots(this.core)
   }
 
   /** Lets a snapshot go; what only it needed goes with a later sweep. @throws {WindlassError} `not-found`. */
   async deleteSnapshot(name: string): Promise<void> {
+    await this.core.read()
     await deleteSnapshot(this.core, name)
   }
 
   /** The collection as it was when the snapshot was made, to read. @throws {WindlassError} `not-found`. */
   async openSnapshot(name: string): Promise<PastCollection> {
+    await this.core.read()
     const { holder, snapshot } = await loadSnapshot(this.core, name)
     return PastCollection.open(holder, snapshot)
   }
 
   /** The collection as it was at a log number or a time, to read. @throws {WindlassError} `expired` beyond what history keeps. */
   async openPast(past: Past): Promise<PastCollection> {
+    await this.core.read()
     return PastCollection.open(this.core, await findPast(this.core, past))
   }
 

@@ -78,7 +78,7 @@ export class Database {
   /** @throws {WindlassError} `not-found`. */
   async drop(name: string): Promise<void> {
     for (;;) {
-      const collection = await this.collection(name)
+      const collection = await this.#current(name)
       await collection.drop()
       const { ended } = await collection.core.open()
       if (ended?.kind === 'dropped') return this.catalog.drop(name, collection.id)
@@ -93,7 +93,8 @@ export class Database {
   async branch(from: string, to: string, { snapshot }: { snapshot?: string } = {}): Promise<EngineCollection> {
     if (await this.catalog.find(to)) throw new WindlassError('conflict', `collection ${JSON.stringify(to)} already exists`, { path: 'name' })
     for (;;) {
-      const id = await this.with(from, (collection) => makeBranch(collection.core, this.catalog, to, snapshot === undefined ? {} : { snapshot }))
+      const { core } = await this.#current(from)
+      const id = await makeBranch(core, this.catalog, to, snapshot === undefined ? {} : { snapshot })
       if (await this.catalog.claim(to, id)) return this.#keep(to, Promise.resolve(this.#collection(to, id)))
     }
   }
@@ -104,7 +105,7 @@ export class Database {
    * @throws {WindlassError} `not-found`; `conflict` when it was dropped or restored by another meanwhile.
    */
   async restore(name: string, snapshot: string): Promise<EngineCollection> {
-    const collection = await this.collection(name)
+    const collection = await this.#current(name)
     const id = await makeBranch(collection.core, this.catalog, name, { snapshot, isRestore: true })
     const child = collection.core.sibling(id)
     await collection.moveTo(id, (seq) => noteRestore(child, collection.id, seq))
@@ -143,6 +144,14 @@ export class Database {
   async close(): Promise<void> {
     for (const collection of await this.openCollections()) await collection.close()
     this.#open.clear()
+  }
+
+  /** What `name` stands for now: others may have dropped or restored what this process has open. */
+  #current(name: string): Promise<EngineCollection> {
+    return this.with(name, async (collection) => {
+      await collection.core.read()
+      return collection
+    })
   }
 
   #keep(name: string, opening: Promise<EngineCollection>): Promise<EngineCollection> {

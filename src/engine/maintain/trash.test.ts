@@ -55,6 +55,20 @@ describe('a dropped collection', () => {
     expect((await (await open().collection('c')).list()).rows.map(({ key }) => key)).toEqual(['new'])
   })
 
+  test('and made again by others: dropping means the new one, also where the old one is still open', async () => {
+    const { open } = world()
+    const [a, b] = [open(), open()]
+    await put(await a.create('c', schema()), 'old')
+    await b.drop('c')
+    await put(await b.create('c', schema()), 'new')
+    await a.drop('c')
+    await expect(open().collection('c')).rejects.toMatchObject({ kind: 'not-found' })
+    await put(await b.create('c', schema()), 'newer')
+    await (await b.collection('c')).createSnapshot('s')
+    await expect(a.branch('c', 'd')).resolves.toBeDefined()
+    expect((await (await a.collection('d')).list()).rows.map(({ key }) => key)).toEqual(['newer'])
+  })
+
   test('keeps its data as long as history is set', async () => {
     const all = world({ historyMs: 24 * graceMs })
     const c = await all.open().create('c', schema())
