@@ -11,12 +11,16 @@ export interface SweepPlan {
   readonly needs: readonly string[]
   readonly id: string
   readonly collectionId: string
-  /** The manifest's floor at the first visit: of the log, only what is at or below it is in `logs`. */
+  /** The floor of a manifest that was read before the folder was listed: of the log, only what is at or below it is in `logs`. */
   readonly floor: number
+  /** When that manifest was put, by the store's clock: no commit up to the floor is younger. */
+  readonly coveredAt: number
   /** How long what it lists must have been listed before it goes: the grace period, or the history that is kept. */
   readonly restMs: number
   readonly objects: readonly PlannedObject[]
   readonly logs: readonly PlannedLogs[]
+  /** Log numbers up to the floor that snapshots need. Any other that turns up later had been swept. */
+  readonly kept: readonly Pick<PlannedLogs, 'first' | 'last'>[]
   /** Log numbers that were put below a floor after a sweep had listed them: never deleted, shown by verify. */
   readonly breaches: readonly number[]
 }
@@ -67,6 +71,7 @@ function checkPlan(shape: JsonShape, value: unknown, key: string): SweepPlan {
   shape.id(plan.id, 'id')
   shape.id(plan.collectionId, 'collectionId')
   const floor = shape.integer(plan.floor, 'floor', 0)
+  shape.finite(plan.coveredAt, 'coveredAt')
   shape.finite(plan.restMs, 'restMs')
   shape.list(plan.objects, 'objects', (item, path) => {
     const object = shape.object(item, path)
@@ -78,6 +83,10 @@ function checkPlan(shape: JsonShape, value: unknown, key: string): SweepPlan {
     const first = shape.integer(range.first, `${path}.first`, 1, floor)
     shape.integer(range.last, `${path}.last`, first, floor)
     if (range.since !== null) shape.finite(range.since, `${path}.since`)
+  })
+  shape.list(plan.kept, 'kept', (item, path) => {
+    const range = shape.object(item, path)
+    shape.integer(range.last, `${path}.last`, shape.integer(range.first, `${path}.first`, 1, floor), floor)
   })
   shape.list(plan.breaches, 'breaches', (item, path) => void shape.integer(item, path, 1))
   return value as SweepPlan

@@ -130,12 +130,14 @@ export const sweepPlan: SweepPlan = {
   id: '01jd3k6m8p0000000000000006',
   collectionId,
   floor: 7,
+  coveredAt: 1732172400005,
   restMs: 86_400_000,
   objects: [
     { key: 'segments/01jd3k6m8p0000000000000009.seg', since: null },
     { key: 'manifests/00000000000000000001', since: 1732172400004 },
   ],
-  logs: [{ first: 1, last: 7, since: null }],
+  logs: [{ first: 1, last: 5, since: null }],
+  kept: [{ first: 6, last: 7 }],
   breaches: [3],
 }
 

@@ -174,6 +174,42 @@ describe('sweep', () => {
     expect((await c.verify()).problems).toEqual([{ object: logKey(1), message: expect.stringMatching(/below the floor/) }])
   })
 
+  test('a log number that comes back while a sweeper sleeps between listing and planning is kept', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await fill(c, 3)
+    const stale = await store.get(c.core.prefix + logKey(2))
+    await c.sweep()
+    clock.ms += graceMs
+    let wake = () => {}
+    let slept = () => {}
+    const sleeping = new Promise<void>((resolve) => (slept = resolve))
+    const gate = new Promise<void>((resolve) => (wake = resolve))
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (operation !== 'put' || !key.includes('/sweep/')) return
+        slept()
+        await gate
+      },
+    }
+    await fill(c, 1, 3)
+    const sweeping = (await open(new FaultyStore(store, { random: seededRandom(1), hooks })).collection('c')).sweep()
+    await sleeping
+    clock.ms += 10_000
+    if (stale.kind === 'found') await store.put(c.core.prefix + logKey(2), stale.bytes)
+    clock.ms += 10_000
+    wake()
+    await sweeping
+    for (let i = 0; i < 3; i++) {
+      clock.ms += graceMs
+      await c.sweep()
+      await fill(c, 1, 4 + i)
+      await c.settle()
+    }
+    expect(await keysOf(store, c, 'log/')).toContain(logKey(2))
+    expect((await c.verify()).problems.map(({ object }) => object)).toEqual([logKey(2)])
+  })
+
   test('a log number that comes back between plan and second visit is kept', async () => {
     const { clock, store, open } = world()
     const c = await open().create('c', schema())
@@ -214,10 +250,10 @@ describe('sweep', () => {
       await task()
       return Object.fromEntries(Object.entries(counting.counts().requests).map(([name, count]) => [name, count - (before[name] ?? 0)]).filter(([, count]) => count !== 0))
     }
-    expect(await requests(() => c.sweep()), 'plans, everything, manifest; the plan').toEqual({ list: 2, get: 1, put: 1 })
+    expect(await requests(() => c.sweep()), 'plans, everything; manifest before and after; the plan').toEqual({ list: 2, get: 2, put: 1 })
     clock.ms += graceMs
-    // The plan, the manifest (twice), its time; a copy of it, the barrier; the log's times; then as above, without a plan to put.
-    expect(await requests(() => c.sweep())).toEqual({ list: 3, get: 3, head: 1, put: 2, delete: 1 })
+    // The plan, the manifest (three times), its time; a copy of it, the barrier; the log's times; then as above, without a plan to put.
+    expect(await requests(() => c.sweep())).toEqual({ list: 3, get: 4, head: 1, put: 2, delete: 1 })
   })
 
   test('happens by itself while there is activity', async () => {

@@ -1,7 +1,7 @@
 import { WindlassError } from '../../base/errors.ts'
 import { newId } from '../../base/random.ts'
 import { logKey } from '../../format/log-record.ts'
-import { manifestKey, pastManifestKey, type Manifest } from '../../format/manifest.ts'
+import { decodeManifest, manifestKey, pastManifestKey, type Manifest } from '../../format/manifest.ts'
 import { decodeSweepPlan, encodeSweepPlan, sweepKey, sweepPrefix, type PlannedLogs, type PlannedObject, type SweepPlan } from '../../format/sweep-plan.ts'
 import { loadManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
@@ -81,7 +81,7 @@ async function execute(core: CollectionCore, { plan, putAt, storeNow }: StoredPl
     if (!isDue({ since }, barrier.putAt)) continue
     for (let seq = first; seq <= Math.min(last, manifest.floor); seq++) if (!isLogNamed(seq, named)) doomed.push(logKey(seq))
   }
-  const intact = await withoutBreaches(core, doomed, putAt)
+  const intact = await withoutBreaches(core, doomed, plan)
   for (let start = 0; start < intact.length; start += deleteAtOnce) {
     await core.context.store.delete(intact.slice(start, start + deleteAtOnce).map((key) => core.prefix + key))
   }
@@ -121,8 +121,8 @@ async function putBarrier(core: CollectionCore, plan: SweepPlan): Promise<Barrie
   return null
 }
 
-/** Leaves out log objects that were put after the plan had listed their numbers: a commit that a stalled writer may have been told of. */
-async function withoutBreaches(core: CollectionCore, keys: readonly string[], planPutAt: number): Promise<string[]> {
+/** Leaves out log objects that are younger than the floor that covers them: commits that a stalled writer may have been told of. */
+async function withoutBreaches(core: CollectionCore, keys: readonly string[], plan: SweepPlan): Promise<string[]> {
   const { store } = core.context
   const logs = new Set(keys.filter((key) => key.startsWith('log/')))
   if (logs.size === 0) return [...keys]
@@ -132,7 +132,7 @@ async function withoutBreaches(core: CollectionCore, keys: readonly string[], pl
     const name = key.slice(core.prefix.length)
     if (!logs.has(name)) continue
     found.add(name)
-    if (timeOf(core, key, lastModified) > planPutAt + clockTickMs) late.add(name)
+    if (isLate(plan, timeOf(core, key, lastModified))) late.add(name)
   }
   return keys.filter((key) => !late.has(key) && (!logs.has(key) || found.has(key)))
 }
@@ -141,6 +141,7 @@ async function withoutBreaches(core: CollectionCore, keys: readonly string[], pl
 async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced: boolean): Promise<SweepPlan | null> {
   const { store, clock, random, settings } = core.context
   const restMs = Math.max(settings.graceMs, settings.historyMs)
+  const { floor, coveredAt } = await readFloor(core)
   const listed: { key: string; lastModified: number | undefined }[] = []
   for await (const { key, lastModified } of store.list(core.prefix)) listed.push({ key: key.slice(core.prefix.length), lastModified })
   // Read after the listing: what was uploaded before it and is named by now is not garbage.
@@ -149,6 +150,7 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
   const since = new Map(last?.plan.objects.map((object) => [object.key, object.since ?? last.putAt]))
   const objects: PlannedObject[] = []
   const logs: PlannedLogs[] = []
+  const kept: PlannedLogs[] = []
   const breaches = new Set(last?.plan.breaches)
   let ownLeftovers = 0
   for (const { key, lastModified } of listed) {
@@ -156,8 +158,9 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
     if (!about) continue
     if (about.kind === 'log') {
       const { seq } = about
-      if (seq > manifest.floor || isLogNamed(seq, named) || breaches.has(seq)) continue
-      if (last && isBreach(last, seq, timeOf(core, key, lastModified))) breaches.add(seq)
+      if (seq > floor || breaches.has(seq)) continue
+      if (isLate({ coveredAt }, timeOf(core, key, lastModified)) || isBreach(last, seq, timeOf(core, key, lastModified))) breaches.add(seq)
+      else if (isLogNamed(seq, named)) addToRanges(kept, seq, null)
       else addToRanges(logs, seq, logSince(last, seq))
     } else if (!isNamed(key, manifest, named)) {
       objects.push({ key, since: since.get(key) ?? null })
@@ -167,7 +170,27 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
   const isWorthwhile = logs.length > 0 || objects.length > Math.min(ownLeftovers, ownLeftoversMax) || breaches.size > (last?.plan.breaches.length ?? 0)
   if (!isWorthwhile && !isForced) return null
   const id = newId(clock.now(), random)
-  return { formatVersion: 1, needs: [], id, collectionId: core.id, floor: manifest.floor, restMs, objects, logs, breaches: [...breaches].sort((a, b) => a - b) }
+  return {
+    formatVersion: 1,
+    needs: [],
+    id,
+    collectionId: core.id,
+    floor,
+    coveredAt,
+    restMs,
+    objects,
+    logs,
+    kept: kept.map(({ first, last: end }) => ({ first, last: end })),
+    breaches: [...breaches].sort((a, b) => a - b),
+  }
+}
+
+/** The floor before the folder is listed, and when the manifest that has it was put. */
+async function readFloor(core: CollectionCore): Promise<{ floor: number; coveredAt: number }> {
+  const key = core.prefix + manifestKey
+  const answer = await core.context.store.get(key, { fresh: true })
+  if (answer.kind !== 'found') throw new WindlassError('corrupt', `${core.context.store.url}: ${key} is missing: nothing is swept`, { key })
+  return { floor: decodeManifest(answer.bytes, key).floor, coveredAt: timeOf(core, key, answer.lastModified) }
 }
 
 /** Whether an object must stay. Of the copies of past manifests, the last one stays: the way back from a lost manifest. */
@@ -182,14 +205,16 @@ function isLogNamed(seq: number, { logs }: Named): boolean {
   return logs.some(({ first, last }) => seq >= first && seq <= last)
 }
 
-/**
- * Whether a log object at or below the floor of a plan was put after that plan: its number had been taken, and was free again because
- * it had been swept. Numbers that the plan lists were there; they come back only after a grace period.
- */
-function isBreach({ plan, putAt }: StoredPlan, seq: number, writtenAt: number): boolean {
-  if (seq > plan.floor) return false
-  const wasListed = plan.logs.some(({ first, last }) => seq >= first && seq <= last)
-  return writtenAt > putAt + (wasListed ? clockTickMs : -clockTickMs)
+/** Whether a log object up to a plan's floor is younger than the manifest that covered it: its number had been swept. */
+function isLate({ coveredAt }: Pick<SweepPlan, 'coveredAt'>, writtenAt: number): boolean {
+  return writtenAt > coveredAt + clockTickMs
+}
+
+/** Whether a log object was not there when the plan before looked, though its number was taken by then; or came back since. */
+function isBreach(last: StoredPlan | null, seq: number, writtenAt: number): boolean {
+  if (!last || seq > last.plan.floor) return false
+  const wasThere = [...last.plan.logs, ...last.plan.kept].some((range) => seq >= range.first && seq <= range.last)
+  return !wasThere || isLate(last.plan, writtenAt)
 }
 
 function logSince(last: StoredPlan | null, seq: number): number | null {
