@@ -144,6 +144,11 @@ export class CollectionCore {
     this.#manifestPutAt = this.context.clock.monotonic()
   }
 
+  /** Forgets when the view was verified: the next write and the next read look at the store first. */
+  distrust(): void {
+    this.#verified = null
+  }
+
   /** How long ago, at most, manifest and log were last seen together. */
   viewAgeMs(storeDate?: number): number {
     return this.#verified ? ageMs(this.#verified, this.context.clock, storeDate) : Infinity

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, describe, expect, test } from 'vitest'
 import { exited, killAll, listAll, post, run, startServer } from './processes.ts'
 import { startProxy, type Mood } from './unreliable-proxy.ts'
@@ -64,6 +65,32 @@ describe.skipIf(!endpoint)('on S3', () => {
     } finally {
       child.kill('SIGKILL')
       await proxy.close()
+    }
+  })
+
+  test('a bucket that is deleted under a server, and made again: errors that say so, then a fresh start without a restart', { timeout: 120_000 }, async () => {
+    const name = `windlass-gone-${process.pid}`
+    const client = new S3Client({ forcePathStyle: true })
+    await client.send(new CreateBucketCommand({ Bucket: name }))
+    const { child, url } = await startServer(`s3://${name}`)
+    try {
+      expect((await post(`${url}/v1/collections`, { name: 'c' })).status).toBe(201)
+      expect((await put(url, 'before')).status).toBe(200)
+      const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: name }))
+      await client.send(new DeleteObjectsCommand({ Bucket: name, Delete: { Objects: Contents.map(({ Key }) => ({ Key })) } }))
+      await client.send(new DeleteBucketCommand({ Bucket: name }))
+      const during = await put(url, 'during')
+      expect(during.status).toBeGreaterThanOrEqual(400)
+      expect(during.error!.message).toMatch(/bucket does not exist|is missing|dropped/)
+      expect((await fetch(`${url}/health`)).status).toBe(503)
+      await client.send(new CreateBucketCommand({ Bucket: name }))
+      expect((await post(`${url}/v1/collections`, { name: 'd' })).status).toBe(201)
+      expect((await (await fetch(`${url}/v1/collections`)).json()) as unknown).toMatchObject({ collections: [{ name: 'd' }] })
+      const gone = await put(url, 'after')
+      expect([gone.status >= 400, gone.error!.kind]).toEqual([true, expect.stringMatching(/corrupt|not-found/)])
+    } finally {
+      child.kill('SIGKILL')
+      client.destroy()
     }
   })
 })

@@ -194,6 +194,8 @@ export class Writer {
         await this.#acknowledge(attempt, date)
         return true
       } catch (error) {
+        // What was wrong may have been the end of the bucket: before the next put somebody looks again.
+        if (!isWindlassError(error, 'conflict')) this.#core.distrust()
         if (isWindlassError(error, 'conflict')) {
           const isOurs = await this.#lookWhoWon(attempt, key)
           if (isOurs !== null) return isOurs

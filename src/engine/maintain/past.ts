@@ -82,9 +82,10 @@ async function seqAt(core: CollectionCore, time: number): Promise<number> {
 /**
  * A sweep that is over its barrier may be deleting what its plan lists: of that, nothing may be pinned. A sweep that has not
  * come that far will lose against the pin, or see it.
+ * @param options.hasCopy The manifest was read from its copy, which has to stay too.
  * @throws {WindlassError} `expired`.
  */
-export async function checkUnswept(core: CollectionCore, newest: Manifest, { manifest, seq }: Pick<Snapshot, 'manifest' | 'seq'>): Promise<void> {
+export async function checkUnswept(core: CollectionCore, newest: Manifest, { manifest, seq }: Pick<Snapshot, 'manifest' | 'seq'>, { hasCopy = true }: { hasCopy?: boolean } = {}): Promise<void> {
   if (newest.sweep.id === null) return
   const key = core.prefix + sweepKey(newest.sweep.id)
   const answer = await core.context.store.get(key, { fresh: true })
@@ -97,7 +98,7 @@ export async function checkUnswept(core: CollectionCore, newest: Manifest, { man
   const planned = new Set(plan.objects.filter(isGoing).map((object) => object.key))
   const named = manifest.segments.flatMap(({ id, deletes }) => [segmentKey(id), ...(deletes ? [deletesKey(deletes.id)] : [])])
   const isLogPlanned = plan.logs.some((range) => range.first <= seq && range.last > manifest.floor && isGoing(range))
-  const isPlanned = isLogPlanned || named.some((each) => planned.has(each)) || planned.has(pastManifestKey(manifest.version))
+  const isPlanned = isLogPlanned || named.some((each) => planned.has(each)) || (hasCopy && planned.has(pastManifestKey(manifest.version)))
   if (isPlanned) throw beyond(core, `log ${seq}`)
 }
 

@@ -83,10 +83,10 @@ async function lastReadableCopy(core: CollectionCore): Promise<Manifest | null> 
 async function rebuild(core: CollectionCore, base: LoadedManifest): Promise<string | null> {
   const end = await lastSeq(core, base.manifest)
   const known = new Map<string, boolean>()
-  for await (const { name, manifest } of pastStates(core, base.manifest)) {
+  for await (const { name, manifest, hasCopy } of pastStates(core, base.manifest)) {
     if (!(await areIntact(core, manifest.segments, known))) continue
     try {
-      await checkUnswept(core, base.manifest, { manifest, seq: end })
+      await checkUnswept(core, base.manifest, { manifest, seq: end }, { hasCopy })
       const past = await PastCollection.open(core, { formatVersion: 1, needs: [], id: core.id, seq: end, manifest })
       const uploaded = await uploadFlush(core, { ...planFlush(past.view), base: { ...base, manifest } })
       const { isDone } = await replaceManifest(core, base, { ...uploaded, floor: end, schema: past.view.schema, name: past.view.name })
@@ -102,6 +102,8 @@ async function rebuild(core: CollectionCore, base: LoadedManifest): Promise<stri
 
 interface PastState {
   readonly name: string
+  /** It was read from the copy of its manifest, which a sweep may be about to delete. */
+  readonly hasCopy: boolean
   readonly manifest: Manifest
 }
 
@@ -109,11 +111,11 @@ interface PastState {
 async function* pastStates(core: CollectionCore, newest: Manifest): AsyncGenerator<PastState> {
   for (const version of (await listVersions(core)).reverse()) {
     const manifest = await readCopy(core, version).catch(() => null)
-    if (manifest) yield { name: pastManifestKey(version), manifest }
+    if (manifest) yield { name: pastManifestKey(version), manifest, hasCopy: true }
   }
   for (const pin of newest.pins.filter(({ kind }) => kind === 'snapshot').reverse()) {
     const { holder, snapshot } = await loadSnapshot(core, pin.name)
-    if (holder === core) yield { name: `snapshot ${JSON.stringify(pin.name)}`, manifest: snapshot.manifest }
+    if (holder === core) yield { name: `snapshot ${JSON.stringify(pin.name)}`, manifest: snapshot.manifest, hasCopy: false }
   }
 }
 
