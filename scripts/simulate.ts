@@ -1,5 +1,6 @@
 // npm run simulate -- --histories=100000 --seed=1: many histories of the protocol on every core, each checked; prints how often each
-// fault and race occurred, and the seeds that failed. --seed=N --histories=1 prints that history. --mutants looks for seeds that catch mutants.
+// fault and race occurred, and the seeds that failed. --seed=N --histories=1 prints that history. --mutants looks for seeds that catch mutants
+// (--only=PART of a name, --share=0/2 for every second).
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    share: { type: 'string', default: '0/1' },
   },
 })
 const [histories, seed, workers] = [Number(values.histories), Number(values.seed), Number(values.workers)]
@@ -71,11 +73,16 @@ async function runMany(): Promise<number> {
 /** For each mutant, the seeds that catch it and find nothing without it. */
 async function searchMutants(): Promise<number> {
   let missed = 0
-  for (const { name, edits, seed: known } of mutants) {
-    if (!name.includes(values.only)) continue
-    const mutant = await loadSimulation(edits)
+  const [share, shares] = values.share.split('/').map(Number) as [number, number]
+  for (const [i, { name, edits, seed: known }] of mutants.entries()) {
+    if (!name.includes(values.only) || i % shares !== share) continue
+    const mutant = await loadSimulation(edits).catch((error: unknown) => console.log(`STALE ${JSON.stringify(name)}: ${String(error).slice(0, 300)}`))
+    if (!mutant) {
+      missed++
+      continue
+    }
     const hits: string[] = []
-    for (let next = seed, first = true; next < seed + histories && hits.length < 2; first ? (first = false) : next++) {
+    for (let next = seed, first = true; next < seed + histories && hits.length < 1; first ? (first = false) : next++) {
       const tried = first ? known : next
       const { problems } = await mutant.runHistory(tried)
       if (problems.length > 0 && (await runHistory(tried)).problems.length === 0) hits.push(`${tried} (${problems[0]!.slice(0, 120).replaceAll('\n', ' ')})`)

@@ -2,7 +2,7 @@ import type { Batch } from '../../src/engine/types.ts'
 import type { LogBatch } from '../../src/format/log-record.ts'
 import type { Entry } from './journal.ts'
 import { expect, inOrder, isExpected, printModelRow, type Model } from './model.ts'
-import type { TrueCollection } from './observer.ts'
+import { hasEnded, type TrueCollection } from './observer.ts'
 
 /**
  * Compares what clients were told with the log, replayed on the model.
@@ -133,8 +133,10 @@ function checkFailure(entry: Entry, wasDeleted: (snapshot: string) => boolean, l
   const { error, message } = outcome
   if ('mustWork' in request && request.mustWork) return `failed on a quiet network: ${error}: ${message}`
   if (request.kind === 'sweep' && error === 'unsupported') return 0
-  // Somebody may delete it while it is read; one that stands must be whole.
-  if (request.kind === 'read-snapshot' && error === 'corrupt' && wasDeleted(request.name)) return 0
+  // Somebody may delete it while it is read; one that stands must be there, and whole.
+  if (request.kind === 'read-snapshot' && (error === 'corrupt' || error === 'not-found' || error === 'expired')) {
+    return wasDeleted(request.name) || hasEnded(collection.log) ? 0 : `a snapshot that stands cannot be read: ${error}: ${message}`
+  }
   if (error === 'corrupt' || error === 'bug' || error === 'invalid' || error === 'unsupported' || error === 'cancelled') return `${error}: ${message}`
   if (request.kind !== 'write') return error === 'outcome-unknown' && ['list', 'get', 'count', 'query'].includes(request.kind) ? `outcome-unknown of a read: ${message}` : 0
   if (error === 'outcome-unknown') return 0

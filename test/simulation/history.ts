@@ -145,6 +145,11 @@ class History {
       process.freeze(world.now, world.between(graceMs, graceMs * 5), world.happens(0.3))
       return
     }
+    if (plan.readStallRate > 0 && /^get .*(manifest|log\/\d+) .*: (ok|unavailable)$/.test(label) && world.happens(label.endsWith('ok') ? plan.readStallRate / 20 : plan.readStallRate)) {
+      this.#situation.count('reader stalled')
+      process.freeze(world.now, world.between(graceMs, graceMs * 3), world.happens(0.3))
+      return
+    }
     // Where an answer is bad, or a write is under way, most is at stake.
     const dice = world.random.next() / (/^put|: (unavailable|outcome-unknown|conflict)$/.test(label) ? 5 : 1)
     if (dice < plan.crashRate && this.#incarnations < 20) {

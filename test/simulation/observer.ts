@@ -20,6 +20,9 @@ export interface TrueCollection {
   /** Every manifest there ever was, oldest first. */
   readonly manifests: Manifest[]
   /** Commits that fell on numbers below the floor: nobody may think they stand. */
+  /** When each commit was put, and each plan of a sweep. */
+  readonly putAt: number[]
+  readonly planned: number[]
   readonly breaches: { readonly seq: number; readonly at: number }[]
   /** Objects that were named once and are not any more: since when. */
   readonly retiredAt: Map<string, number>
@@ -62,9 +65,11 @@ export class Observer {
 
   /** Objects of a collection that its manifest does not name, and commits that its segments hold. */
   garbageOf(id: string): string[] {
-    const { manifests, breaches, named } = this.#collection(id)
+    const { manifests, breaches, named, putAt, planned } = this.#collection(id)
     const manifest = manifests.at(-1)!
-    const kept = new Set(breaches.map(({ seq }) => logName(seq)))
+    // A commit pinned within a second of its put, when a plan was made, looks like one that fell below the floor: it is kept.
+    const looksLate = putAt.flatMap((at, i) => (planned.some((plan) => plan >= at && plan - at < 2 * clockTickMs) ? [logName(i + 1)] : []))
+    const kept = new Set([...breaches.map(({ seq }) => logName(seq)), ...looksLate])
     const prefix = `data/${id}/`
     const keys = [...this.#bucket.objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
     const isGarbage = (key: string) => (key.startsWith('log/') ? Number(key.slice(4)) <= manifest.floor && !kept.has(key) && !named.has(key) : /^(segments|deletes|snapshots)\//.test(key) && !named.has(key))
@@ -104,6 +109,7 @@ export class Observer {
     if (this.#nonces.has(record.nonce)) this.#report(event, `commit ${record.seq} has the nonce of another commit (B2)`)
     this.#nonces.add(record.nonce)
     log.push(record)
+    collection.putAt.push(event.at)
   }
 
   #observeManifest(collection: TrueCollection, manifest: Manifest, event: BucketEvent): void {
@@ -148,7 +154,8 @@ export class Observer {
     return named
   }
 
-  #observePlan({ listedAt }: TrueCollection, { objects }: SweepPlan, { at }: BucketEvent): void {
+  #observePlan({ listedAt, planned }: TrueCollection, { objects }: SweepPlan, { at }: BucketEvent): void {
+    planned.push(at)
     for (const { key } of objects) if (!listedAt.has(key)) listedAt.set(key, at)
   }
 
@@ -164,7 +171,7 @@ export class Observer {
   #observeDelete(collection: TrueCollection, key: string, event: BucketEvent): void {
     const manifest = collection.manifests.at(-1)
     if (!manifest) return
-    if (key === 'manifest' && manifest.state === 'live') this.#report(event, 'the manifest of a live collection is deleted')
+    if (key === 'manifest' && manifest.state === 'live' && collection.log.length > 0) this.#report(event, 'the manifest of a live collection is deleted')
     const retiredAt = collection.retiredAt.get(key)
     if (retiredAt !== undefined && event.at - retiredAt < graceMs - clockTickMs) {
       // Listed while a committer had not named it yet, named, and not named any more: who still reads it starts again (A5).
@@ -179,7 +186,7 @@ export class Observer {
 
   #collection(id: string): TrueCollection {
     let collection = this.collections.get(id)
-    if (!collection) this.collections.set(id, (collection = { id, log: [], manifests: [], breaches: [], retiredAt: new Map(), listedAt: new Map(), named: new Set() }))
+    if (!collection) this.collections.set(id, (collection = { id, log: [], putAt: [], planned: [], manifests: [], breaches: [], retiredAt: new Map(), listedAt: new Map(), named: new Set() }))
     return collection
   }
 
@@ -193,7 +200,8 @@ export function objectsNamedBy(manifest: Manifest): Set<string> {
   return new Set(manifest.segments.flatMap(({ id, deletes }) => [segmentKey(id), ...(deletes ? [deletesKey(deletes.id)] : [])]))
 }
 
-function hasEnded(log: readonly LogRecord[]): boolean {
+/** Whether nothing may be put after this log. */
+export function hasEnded(log: readonly LogRecord[]): boolean {
   const end = log.at(-1)?.event?.kind
   return end === 'dropped' || end === 'moved'
 }

@@ -33,6 +33,8 @@ export interface HistoryPlan {
   readonly freezeRate: number
   /** Chance that a committer sleeps for hours between its upload and its manifest put. */
   readonly stallRate: number
+  /** Chance that a reader sleeps for hours between a request that failed and its repetition; a twentieth of it between two that did not. */
+  readonly readStallRate: number
   /** Processes whose wall clock jumps. */
   readonly jumpRate: number
   /** Each process's wall clock is off by up to this. */
@@ -98,6 +100,7 @@ export function drawPlan(world: World): HistoryPlan {
     withdrawsRights: theme === 'mixed' && !isQuiet && world.happens(0.3),
     sweepsAtGrace: theme === 'sleepers' || (!sweeps && world.happens(0.4)),
     stallRate: theme === 'stalled' ? 0.4 : sweeps ? 0.05 : 0,
+    readStallRate: theme === 'sleepers' ? 0.1 : 0,
     lullRate: theme === 'stalled' ? 0.4 : theme === 'sweepers' ? 0.25 : sleeps ? world.pick([0.05, 0.15]) : world.happens(0.7) ? 0 : 0.05,
     clones: world.happens(0.3),
     allCreate: theme === 'names' || world.happens(0.2),
