@@ -131,6 +131,10 @@ export class Writer {
         fresh = true
       }
       const commit = await this.#resolveGroup(group)
+      if (commit.basis === null) {
+        await core.refresh()
+        continue
+      }
       if (commit.record.batches.length === 0 && commit.record.event === null) {
         // No put proves the view, so the outcome is only as true as the last look.
         if (fresh) return settleAll(commit, commit.record.seq - 1)
