@@ -1,0 +1,44 @@
+import type { Space } from './space.ts'
+
+/**
+ * The part of a vector index that every query needs; lists and records are read as needed.
+ *
+ * All numbers are little-endian. `n` is the padded dimension (a multiple of 32), and rows are 0 to `count` - 1. A row's *slot* is its
+ * place when rows are ordered by (first cluster, row).
+ *
+ * **Posting list** of cluster c: `listBlocks[c]` to `listBlocks[c + 1]` blocks of `n * 4 + 384` bytes, 32 entries each: 1-bit codes by nibble
+ * (see `Kernels`), then 32 float32 bases, 32 float32 slopes, 32 uint32 slots. A row has an entry in its first cluster's list, and in its
+ * second's if it has one, each relative to that cluster's centroid. Unused entries of the last block have a base of -Infinity.
+ *
+ * **Records** of cluster c: slots `slots[c]` to `slots[c + 1]`, `n + 8` bytes each: n int8 codes, float32 step, float32 base.
+ *
+ * Both lie one after the other in order of c, so a cluster's list, and its records, are one range each of their section; clusters that are
+ * near in number need not be near in space.
+ */
+export interface IndexHead {
+  readonly space: Space
+  readonly count: number
+  readonly clusters: number
+  /** `clusters` times n float32, in the space (rotated). */
+  readonly centroids: Float32Array
+  /** `clusters + 1`: how many blocks lie before each list. */
+  readonly listBlocks: Uint32Array
+  /** `clusters + 1`: how many slots lie before each cluster. */
+  readonly slots: Uint32Array
+  /** The row of each slot. */
+  readonly rowOfSlot: Uint32Array
+  /** What recall costs here, measured; in ascending order of recall. Empty: not measured. */
+  readonly effort: readonly Effort[]
+}
+
+/** How hard to search. */
+export interface Effort {
+  /** recall@10 that this reached in calibration. */
+  readonly recall: number
+  /** Clusters probed at most. */
+  readonly probes: number
+  /** Clusters that score this much less than the best are not probed (see `Plan`). Infinity: all `probes` are. */
+  readonly margin: number
+  /** Candidates scored by their 8-bit codes. */
+  readonly candidates: number
+}

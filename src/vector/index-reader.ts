@@ -1,0 +1,275 @@
+import { WindlassError } from '../base/errors.ts'
+import type { KernelHeap } from '../kernels/heap.ts'
+import { blockBytes, type Address } from '../kernels/kernels.ts'
+import { CentroidFinder } from './centroid-finder.ts'
+import type { Effort, IndexHead } from './index-layout.ts'
+import { recordBytes } from './list-codec.ts'
+import { QueryForms, Reservoir, scoreOfKey } from './query-state.ts'
+import { SpaceMap } from './space.ts'
+
+/** Candidates that a query may ask for at most. */
+export const candidatesMax = 8192
+
+/** One query between its steps. Holds kernel memory until `release`. */
+export interface IndexQuery {
+  readonly forms: QueryForms
+  readonly reservoir: Reservoir
+  readonly pointers: Address
+  readonly scores: Address
+  /** What `plan` chose, best first. */
+  clusters: Uint32Array
+  /** Each planned cluster's share of its records' scores. */
+  terms: Float32Array
+  /** After `scan`: candidates by estimated score, best first, each once. After `rerank`: by 8-bit score. */
+  slots: Uint32Array
+  slotScores: Float32Array
+}
+
+/** Which rows may be answers: a bitmap in kernel memory, bit by row. */
+export interface RowFilter {
+  readonly bitmap: Address
+}
+
+/**
+ * Searches an index whose lists and records are put into kernel memory piece by piece. A query goes `begin`, `plan`, `scan`, `rerank`, `end`;
+ * between them the caller sees to it that the lists of the planned clusters, then the records of the candidates, are there
+ * (`hasList`/`setList`, `clusterOf` and `hasRecords`/`setRecords`). Steps never wait, so many queries may be between steps at once.
+ */
+export class IndexReader {
+  readonly head: IndexHead
+  readonly #heap: KernelHeap
+  readonly #map: SpaceMap
+  readonly #padded: number
+  readonly #finder: CentroidFinder
+  readonly #centroids: Address
+  readonly #rowOfSlot: Address
+  readonly #lists: Uint32Array
+  readonly #records: Uint32Array
+  readonly #scanTable: Address
+  // The cluster of every 32nd slot: from there it is a few steps to the cluster of any.
+  readonly #coarse: Uint32Array
+  // Queries that ended, for the next: making one costs more than a search's arithmetic.
+  readonly #idle: IndexQuery[] = []
+  // Marks the slots that a merge has seen, without clearing between queries.
+  #seen = new Uint32Array(1024)
+  #seenBy = new Uint32Array(1024)
+  #round = 0
+
+  constructor(heap: KernelHeap, head: IndexHead) {
+    this.head = head
+    this.#heap = heap
+    this.#map = new SpaceMap(heap, head.space)
+    this.#padded = this.#map.padded
+    this.#centroids = heap.allocate(head.centroids.byteLength)
+    heap.put(this.#centroids, head.centroids)
+    this.#rowOfSlot = heap.allocate(head.count * 4)
+    heap.words.set(head.rowOfSlot, this.#rowOfSlot >>> 2)
+    this.#finder = new CentroidFinder(heap, this.#centroids, head.clusters, this.#padded, head.space.metric === 'euclidean')
+    this.#lists = new Uint32Array(head.clusters)
+    this.#records = new Uint32Array(head.clusters)
+    this.#scanTable = heap.allocate(head.clusters * 12)
+    this.#coarse = new Uint32Array((head.count >>> 5) + 1)
+    for (let c = 0, i = 0; c < head.clusters; c++) for (; i * 32 < head.slots[c + 1]!; i++) this.#coarse[i] = c
+  }
+
+  /** Bytes of a cluster's list. */
+  listBytes(cluster: number): number {
+    return (this.head.listBlocks[cluster + 1]! - this.head.listBlocks[cluster]!) * blockBytes(this.#padded)
+  }
+
+  /** Bytes of a cluster's records. */
+  recordsBytes(cluster: number): number {
+    return (this.head.slots[cluster + 1]! - this.head.slots[cluster]!) * recordBytes(this.#padded)
+  }
+
+  hasList(cluster: number): boolean {
+    return this.#lists[cluster] !== 0
+  }
+
+  hasRecords(cluster: number): boolean {
+    return this.#records[cluster] !== 0
+  }
+
+  /** @throws {WindlassError} `unavailable` when kernel memory is full: drop others first. */
+  setList(cluster: number, bytes: Uint8Array): void {
+    this.#set(this.#lists, cluster, bytes, this.listBytes(cluster), 'posting list')
+  }
+
+  setRecords(cluster: number, bytes: Uint8Array): void {
+    this.#set(this.#records, cluster, bytes, this.recordsBytes(cluster), 'records')
+  }
+
+  dropList(cluster: number): void {
+    this.#drop(this.#lists, cluster)
+  }
+
+  dropRecords(cluster: number): void {
+    this.#drop(this.#records, cluster)
+  }
+
+  /** Takes a query in. Its length does not matter for cosine and dot. */
+  begin(query: Float32Array): IndexQuery {
+    const state = this.#idle.pop() ?? {
+      forms: new QueryForms(this.#heap, this.#padded),
+      reservoir: new Reservoir(this.#heap, candidatesMax),
+      pointers: this.#heap.allocate(candidatesMax * 4),
+      scores: this.#heap.allocate(candidatesMax * 4),
+      clusters: new Uint32Array(0),
+      terms: new Float32Array(0),
+      slots: new Uint32Array(0),
+      slotScores: new Float32Array(0),
+    }
+    this.#map.enter(query, state.forms.vector, true)
+    state.forms.prepare(true)
+    return state
+  }
+
+  /**
+   * Chooses the clusters to probe: the best `effort.probes`, without those that score `effort.margin` less than the best (query-aware pruning,
+   * SPANN). @returns `state.clusters`.
+   */
+  plan(state: IndexQuery, effort: Pick<Effort, 'probes' | 'margin'>): Uint32Array {
+    const found = this.#finder.find(state.forms, Math.min(this.head.clusters, effort.probes))
+    const { scores } = this.#finder
+    let kept = Math.min(1, found)
+    for (const least = scores[0]! - effort.margin; kept < found && scores[kept]! >= least; kept++);
+    state.clusters = this.#finder.found.slice(0, kept)
+    const shift = this.head.space.metric === 'euclidean' ? state.forms.squaredNorm : 0
+    state.terms = this.#finder.scores.slice(0, kept)
+    if (shift !== 0) for (let i = 0; i < kept; i++) state.terms[i]! -= shift
+    return state.clusters
+  }
+
+  /**
+   * Scans the planned clusters' lists and keeps the best `candidates` by estimated score.
+   * @returns `state.slots`: best first, those found in two lists once.
+   */
+  scan(state: IndexQuery, candidates: number, filter?: RowFilter): Uint32Array {
+    const { words, floats, kernels } = this.#heap
+    const { forms, reservoir, clusters } = state
+    const table = this.#scanTable >>> 2
+    for (let i = 0; i < clusters.length; i++) {
+      const c = clusters[i]!
+      if (this.#lists[c] === 0) throw new WindlassError('invalid', `the posting list of cluster ${c} is not in memory; set it before scanning`)
+      words[table + 3 * i] = this.#lists[c]!
+      words[table + 3 * i + 1] = this.head.listBlocks[c + 1]! - this.head.listBlocks[c]!
+      floats[table + 3 * i + 2] = state.terms[i]!
+    }
+    const keep = Math.min(candidates, candidatesMax)
+    reservoir.reset(keep, filter?.bitmap ?? 0, this.#rowOfSlot)
+    kernels.scanLists(this.#scanTable, clusters.length, this.#padded / 4, forms.table, forms.tableScale, forms.bias, reservoir.at, reservoir.scores)
+    const count = reservoir.finish()
+    const keys = reservoir.keys >>> 2
+    const slots = new Uint32Array(count)
+    const scores = new Float32Array(count)
+    let unique = 0
+    this.#startMerge(count)
+    for (let i = 0; i < count; i++) {
+      const slot = words[keys + 2 * i]!
+      if (!this.#isNew(slot)) continue
+      slots[unique] = slot
+      scores[unique++] = scoreOfKey(words[keys + 2 * i + 1]!)
+    }
+    state.slots = slots.subarray(0, unique)
+    state.slotScores = scores.subarray(0, unique)
+    return state.slots
+  }
+
+  /** The cluster whose records hold a slot. */
+  clusterOf(slot: number): number {
+    let c = this.#coarse[slot >>> 5]!
+    while (this.head.slots[c + 1]! <= slot) c++
+    return c
+  }
+
+  /** Scores the candidates by their 8-bit codes and sorts them. @returns The best `keep` slots, best first. */
+  rerank(state: IndexQuery, keep: number): Uint32Array {
+    const { words, floats, kernels } = this.#heap
+    const { slots } = state
+    const size = recordBytes(this.#padded)
+    const pointers = state.pointers >>> 2
+    for (let i = 0; i < slots.length; i++) {
+      const c = this.clusterOf(slots[i]!)
+      if (this.#records[c] === 0) throw new WindlassError('invalid', `the records of cluster ${c} are not in memory; set them before reranking`)
+      words[pointers + i] = this.#records[c]! + (slots[i]! - this.head.slots[c]!) * size
+    }
+    kernels.scoreCodesAt(state.forms.codes, state.forms.codeScale, state.pointers, slots.length, this.#padded, state.scores)
+    const keys = state.reservoir.keys >>> 2
+    const scores = state.scores >>> 2
+    for (let i = 0; i < slots.length; i++) {
+      const bits = words[scores + i]! | 0
+      words[keys + 2 * i] = slots[i]!
+      words[keys + 2 * i + 1] = bits ^ ((bits >> 31) & 0x7fffffff)
+    }
+    const wanted = Math.min(keep, slots.length)
+    kernels.selectKeys(state.reservoir.keys, slots.length, wanted)
+    kernels.sortKeys(state.reservoir.keys, wanted)
+    for (let i = 0; i < wanted; i++) {
+      slots[i] = words[keys + 2 * i]!
+      state.slotScores[i] = scoreOfKey(words[keys + 2 * i + 1]!)
+    }
+    state.slots = slots.subarray(0, wanted)
+    state.slotScores = state.slotScores.subarray(0, wanted)
+    return state.slots
+  }
+
+  /** Ends a query; its state must not be used again. */
+  end(state: IndexQuery): void {
+    if (this.#idle.length < 64) this.#idle.push(state)
+    else this.#release(state)
+  }
+
+  /** Gives back all kernel memory. Queries must have ended. */
+  release(): void {
+    this.#idle.splice(0).forEach((state) => this.#release(state))
+    for (let c = 0; c < this.head.clusters; c++) {
+      this.dropList(c)
+      this.dropRecords(c)
+    }
+    this.#finder.release()
+    for (const at of [this.#centroids, this.#rowOfSlot, this.#scanTable]) this.#heap.release(at)
+    this.#map.release()
+  }
+
+  #release(state: IndexQuery): void {
+    state.forms.release()
+    state.reservoir.release()
+    this.#heap.release(state.pointers)
+    this.#heap.release(state.scores)
+  }
+
+  #set(addresses: Uint32Array, cluster: number, bytes: Uint8Array, expected: number, name: string): void {
+    if (bytes.length !== expected) throw new WindlassError('corrupt', `the ${name} of cluster ${cluster} have ${bytes.length} bytes, expected ${expected}; restore the segment`)
+    this.#drop(addresses, cluster)
+    const at = this.#heap.allocate(expected)
+    this.#heap.bytes.set(bytes, at)
+    addresses[cluster] = at
+  }
+
+  #drop(addresses: Uint32Array, cluster: number): void {
+    if (addresses[cluster] !== 0) this.#heap.release(addresses[cluster]!)
+    addresses[cluster] = 0
+  }
+
+  #startMerge(count: number): void {
+    while (this.#seen.length < 4 * count) {
+      this.#seen = new Uint32Array(this.#seen.length * 2)
+      this.#seenBy = new Uint32Array(this.#seen.length)
+      this.#round = 0
+    }
+    this.#round++
+  }
+
+  // Open addressing; a place is taken in this round only if `seenBy` says so.
+  #isNew(slot: number): boolean {
+    const mask = this.#seen.length - 1
+    let place = (Math.imul(slot, 0x9e3779b1) >>> 8) & mask
+    while (this.#seenBy[place] === this.#round) {
+      if (this.#seen[place] === slot) return false
+      place = (place + 1) & mask
+    }
+    this.#seen[place] = slot
+    this.#seenBy[place] = this.#round
+    return true
+  }
+}
