@@ -6,6 +6,9 @@ import { catalogKey, catalogPrefix, dataPrefix, decodeCatalogEntry, encodeCatalo
 import { decodeManifest, encodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
 import type { EngineContext } from './core.ts'
 
+/** How often making a collection is begun again with a new id. */
+const claimsMax = 3
+
 /** What the catalog says of a name; null for a name that never was, or was dropped. */
 interface Looked {
   readonly entry: CatalogEntry | null
@@ -34,18 +37,33 @@ export class Catalog {
     const { store, clock, random } = this.#context
     checkName(name)
     if ((await this.#look(name)).entry) throw nameTaken(name)
-    for (;;) {
+    for (let attempt = 1; attempt <= claimsMax; attempt++) {
       const id = newId(clock.now(), random)
       await this.mark(id, name)
-      const manifest = encodeManifest(firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() }))
-      await store.put(dataPrefix(id) + manifestKey, manifest, { condition: { ifAbsent: true } })
-      if (await this.claim(name, id)) return id
+      const manifest = firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() })
+      if ((await this.#putFirst(manifest)) && (await this.claim(name, id))) return id
+    }
+    throw new WindlassError('unavailable', `making collection ${JSON.stringify(name)} took longer than a quarter of the grace period, ${claimsMax} times: try again`, { path: 'name', retryAfterMs: 1000 })
+  }
+
+  /** @returns whether it is there as we put it. */
+  async #putFirst(manifest: Manifest): Promise<boolean> {
+    const { store } = this.#context
+    const key = dataPrefix(manifest.collectionId) + manifestKey
+    try {
+      await store.put(key, encodeManifest(manifest), { condition: { ifAbsent: true } })
+      return true
+    } catch (error) {
+      if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
+      const answer = await store.get(key, { fresh: true })
+      if (answer.kind === 'found') return decodeManifest(answer.bytes, key).nonce === manifest.nonce
+      throw error
     }
   }
 
   /**
    * Gives a free name to a collection whose manifest has been put.
-   * @returns false when a sweep had taken it for abandoned meanwhile: it must not be used (docs/protocol.md, H3).
+   * @returns false when it must not be used: a sweep has taken it for abandoned, or may have, because its mark is old (docs/protocol.md, H3).
    * @throws {WindlassError} `conflict` when the name is taken.
    */
   async claim(name: string, id: string): Promise<boolean> {
@@ -68,13 +86,25 @@ export class Catalog {
         }
       }
     }
-    const manifest = await store.get(dataPrefix(id) + manifestKey, { fresh: true })
-    if (manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
+    const [manifest, isYoung] = await Promise.all([store.get(dataPrefix(id) + manifestKey, { fresh: true }), this.#wasMarkYoung(id, name)])
+    if (!isYoung || manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
       await this.drop(name, id)
       return false
     }
     await this.unmark(id)
     return true
+  }
+
+  /**
+   * Whether the name was taken soon after the mark was made, both by the store's clock: a sweep touches no id before its mark is a
+   * grace period old, and one that looked at the name then found it taken.
+   */
+  async #wasMarkYoung(id: string, name: string): Promise<boolean> {
+    const { store, settings } = this.#context
+    const [mark, entry] = await Promise.all([store.get(trashKey(id), { fresh: true }), store.get(catalogKey(name), { fresh: true })])
+    if (mark.kind !== 'found' || entry.kind !== 'found') return false
+    const [marked, taken] = [mark.lastModified, entry.lastModified]
+    return marked === undefined || taken === undefined || taken - marked <= settings.graceMs / 4
   }
 
   /** Lets `name` stand for `to` where it stood for `from`. @returns whether it stands for `to` now. */

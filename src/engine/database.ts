@@ -92,11 +92,12 @@ export class Database {
    */
   async branch(from: string, to: string, { snapshot }: { snapshot?: string } = {}): Promise<EngineCollection> {
     if (await this.catalog.find(to)) throw new WindlassError('conflict', `collection ${JSON.stringify(to)} already exists`, { path: 'name' })
-    for (;;) {
+    for (let attempt = 1; attempt <= 3; attempt++) {
       const { core } = await this.#current(from)
       const id = await makeBranch(core, this.catalog, to, snapshot === undefined ? {} : { snapshot })
       if (await this.catalog.claim(to, id)) return this.#keep(to, Promise.resolve(this.#collection(to, id)))
     }
+    throw new WindlassError('unavailable', `making ${JSON.stringify(to)} took longer than a quarter of the grace period, three times: try again`, { path: 'name', retryAfterMs: 1000 })
   }
 
   /**

@@ -7,7 +7,7 @@ import { Catalog, firstManifest } from '../catalog.ts'
 import { findManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
-import { namedBy } from './named.ts'
+import { readNamed } from './named.ts'
 
 /**
  * Sees to branches whose maker died before their manifest was put: after a grace period the manifest is created here, as dropped,
@@ -33,10 +33,10 @@ export async function releaseUnborn(core: CollectionCore, manifest: Manifest): P
 
 /** Takes away the pin of a branch that needs nothing of its parent, or of its parent's parents. @returns whether there is none now. */
 export async function unpinBranch(parent: CollectionCore, id: string): Promise<boolean> {
-  const base = await findManifest(parent.context.store, parent.prefix)
-  const pin = base?.manifest.pins.find((each) => each.kind === 'branch' && each.id === id)
-  if (!base || !pin) return true
-  const { idlePins } = await namedBy(parent.context.store, parent.id, base.manifest)
-  if (!idlePins.includes(pin)) return false
+  if (!(await findManifest(parent.context.store, parent.prefix))) return true
+  const { base, named } = await readNamed(parent)
+  const pin = base.manifest.pins.find((each) => each.kind === 'branch' && each.id === id)
+  if (!pin) return true
+  if (!named.idlePins.includes(pin)) return false
   return (await replaceManifest(parent, base, { pins: base.manifest.pins.filter((each) => each !== pin) })).isDone
 }

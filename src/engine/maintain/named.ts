@@ -1,10 +1,14 @@
-import { WindlassError } from '../../base/errors.ts'
+import { isWindlassError, messageOf, WindlassError } from '../../base/errors.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import { deletesKey } from '../../format/deletes.ts'
 import { decodeManifest, manifestKey, type Manifest, type Pin } from '../../format/manifest.ts'
 import { segmentKey } from '../../format/segment.ts'
 import { decodeSnapshot, snapshotKey } from '../../format/snapshot.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
+import { loadManifest, type LoadedManifest } from '../commit/manifest-object.ts'
+import type { CollectionCore } from '../core.ts'
+
+const lookAgainMax = 3
 
 /** What a collection must keep: keys below its prefix, and log numbers that snapshots need. */
 export interface Named {
@@ -15,12 +19,27 @@ export interface Named {
   readonly idlePins: readonly Pin[]
 }
 
+/** The newest manifest of a collection, and everything that it names of that collection's objects. */
+export async function readNamed(core: CollectionCore): Promise<{ base: LoadedManifest; named: Named }> {
+  const { store } = core.context
+  for (let attempt = 1; ; attempt++) {
+    const base = await loadManifest(store, core.prefix)
+    try {
+      return { base, named: await namedBy(store, core.id, base.manifest) }
+    } catch (error) {
+      // Unpinned and swept since the manifest was read, by it or by a branch's, if this process slept; else it is damage.
+      if (!isWindlassError(error, 'expired')) throw error
+      if (attempt === lookAgainMax) throw new WindlassError('corrupt', `${messageOf(error)}: nothing is swept until it is restored or unpinned`, { ...error.details, cause: error })
+    }
+  }
+}
+
 /**
  * Everything that `manifest`, its snapshots and its branches name of collection `id`.
  *
  * A branch is followed into its own manifest, snapshots and branches: what it names of others only shrinks, so one look is enough
  * (docs/protocol.md, E4). While it has no manifest yet, the snapshot it is made from speaks for it.
- * @throws {WindlassError} `corrupt` when a pinned object is missing: who does not know what is named must not delete.
+ * @throws {WindlassError} `expired` when a pinned object is missing: who does not know what is named must not delete.
  */
 export async function namedBy(store: ObjectStore, id: string, manifest: Manifest): Promise<Named> {
   const walk = new Walk(store, id)
@@ -93,7 +112,7 @@ class Walk {
     const key = dataPrefix(holder) + snapshotKey(id)
     const answer = await this.#store.get(key, { fresh: true })
     if (answer.kind !== 'found') {
-      throw new WindlassError('corrupt', `${this.#store.url}: ${key} is missing, although a manifest pins it: nothing is swept until it is restored or unpinned`, { key })
+      throw new WindlassError('expired', `${this.#store.url}: ${key} is missing, although a manifest pins it`, { key })
     }
     const { manifest, seq } = decodeSnapshot(answer.bytes, key)
     this.addManifest(holder, manifest)

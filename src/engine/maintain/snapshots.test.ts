@@ -74,6 +74,25 @@ describe('a snapshot', () => {
     expect((await c.listSnapshots()).map(({ name }) => name)).toEqual(['s', 'race'])
   })
 
+  test('that is deleted and swept while another sweeper sleeps is no damage to it; one that is lost is', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await c.createSnapshot('s')
+    await c.createSnapshot('t')
+    const { sleeper, sleeping, wake } = sleepBefore(store, '/snapshots/', 'get')
+    const sweeping = (await open(sleeper).collection('c')).sweep()
+    await sleeping
+    await c.deleteSnapshot('s')
+    await sweepTimes(c, clock, 3)
+    wake()
+    await expect(sweeping).resolves.toBeDefined()
+    await store.delete((await keysOf(store, c, 'snapshots/')).map((key) => c.core.prefix + key))
+    clock.ms += 2 * graceMs
+    await expect(c.sweep()).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringMatching(/nothing is swept until it is restored or unpinned/) })
+    await expect(c.openSnapshot('t')).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringMatching(/pins it as "t" of 20/) })
+  })
+
   for (const where of ['/snapshots/', '/manifest'] as const) {
     test(`made by one who sleeps before it puts ${where}, through merge and sweeps, is readable or not made`, async () => {
       const { clock, store, open } = world()
@@ -159,7 +178,7 @@ describe('history', () => {
   })
 })
 
-function sleepBefore(store: MemoryStore, part: string) {
+function sleepBefore(store: MemoryStore, part: string, at = 'put') {
   let wake = () => {}
   let slept = () => {}
   const sleeping = new Promise<void>((resolve) => (slept = resolve))
@@ -167,7 +186,7 @@ function sleepBefore(store: MemoryStore, part: string) {
   let isFirst = true
   const hooks = {
     before: async ({ operation, key }: { operation: string; key: string }) => {
-      if (operation !== 'put' || !isFirst || !key.includes(part)) return
+      if (operation !== at || !isFirst || !key.includes(part)) return
       isFirst = false
       slept()
       await gate

@@ -102,19 +102,17 @@ export async function changePins(core: CollectionCore, change: (manifest: Manife
 
 /** The stored snapshot of a name, and the collection it lies under: a restored one keeps the snapshots of the one before. */
 export async function loadSnapshot(core: CollectionCore, name: string): Promise<{ holder: CollectionCore; snapshot: Snapshot }> {
-  const { manifest } = await loadManifest(core.context.store, core.prefix)
-  const pin = requirePin(manifest, name)
-  const holder = pin.owner === undefined || pin.owner === core.id ? core : core.sibling(pin.owner)
-  return { holder, snapshot: await readSnapshot(holder, pin) }
-}
-
-/** @throws {WindlassError} `corrupt` when a pinned object is missing. */
-async function readSnapshot(holder: CollectionCore, pin: Pin): Promise<Snapshot> {
-  const { store } = holder.context
-  const key = holder.prefix + snapshotKey(pin.id)
-  const answer = await store.get(key, { fresh: true })
-  if (answer.kind !== 'found') throw new WindlassError('corrupt', `${store.url}: ${key} is missing, although the manifest pins it as ${JSON.stringify(pin.name)} of ${toIsoTime(pin.createdAt)}`, { key })
-  return decodeSnapshot(answer.bytes, key)
+  for (let before: Pin | null = null; ; ) {
+    const { manifest } = await loadManifest(core.context.store, core.prefix)
+    const pin = requirePin(manifest, name)
+    const holder = pin.owner === undefined || pin.owner === core.id ? core : core.sibling(pin.owner)
+    const key = holder.prefix + snapshotKey(pin.id)
+    const answer = await core.context.store.get(key, { fresh: true })
+    if (answer.kind === 'found') return { holder, snapshot: decodeSnapshot(answer.bytes, key) }
+    // Deleted and swept since the manifest was read, if this process slept.
+    if (before?.id === pin.id) throw new WindlassError('corrupt', `${core.context.store.url}: ${key} is missing, although the manifest pins it as ${JSON.stringify(name)} of ${toIsoTime(pin.createdAt)}`, { key })
+    before = pin
+  }
 }
 
 function findPin({ pins }: Manifest, name: string): Pin | undefined {

@@ -3,11 +3,10 @@ import { newId } from '../../base/random.ts'
 import { logKey } from '../../format/log-record.ts'
 import { decodeManifest, manifestKey, pastManifestKey, type Manifest } from '../../format/manifest.ts'
 import { decodeSweepPlan, encodeSweepPlan, sweepKey, sweepPrefix, type PlannedLogs, type PlannedObject, type SweepPlan } from '../../format/sweep-plan.ts'
-import { loadManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { releaseUnborn } from './branch-pins.ts'
-import { namedBy, type Named } from './named.ts'
+import { readNamed, type Named } from './named.ts'
 import { sweepableKey } from './sweep-keys.ts'
 
 const deleteAtOnce = 1000
@@ -105,10 +104,9 @@ async function putBarrier(core: CollectionCore, plan: SweepPlan): Promise<Barrie
   const { store } = core.context
   for (let attempt = 1; attempt <= barrierAttemptsMax; attempt++) {
     await core.paceManifest()
-    const base = await loadManifest(store, core.prefix)
+    const { base, named } = await readNamed(core)
     // Done before, to its end or not: what is left of it is in the next plan.
     if (attempt === 1 && base.manifest.sweep.id === plan.id) return null
-    const named = await namedBy(store, core.id, base.manifest)
     await releaseUnborn(core, base.manifest)
     const pins = base.manifest.pins.filter((pin) => !named.idlePins.includes(pin))
     const { isDone, standing } = await replaceManifest(core, base, { pins, sweep: { count: base.manifest.sweep.count + 1, id: plan.id } })
@@ -145,8 +143,8 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
   const listed: { key: string; lastModified: number | undefined }[] = []
   for await (const { key, lastModified } of store.list(core.prefix)) listed.push({ key: key.slice(core.prefix.length), lastModified })
   // Read after the listing: what was uploaded before it and is named by now is not garbage.
-  const { manifest } = await loadManifest(store, core.prefix)
-  const named = await namedBy(store, core.id, manifest)
+  const { base, named } = await readNamed(core)
+  const { manifest } = base
   const since = new Map(last?.plan.objects.map((object) => [object.key, object.since ?? last.putAt]))
   const objects: PlannedObject[] = []
   const logs: PlannedLogs[] = []

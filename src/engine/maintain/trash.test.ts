@@ -155,6 +155,39 @@ describe('making a collection', () => {
   }
 })
 
+test('a delete of an abandoned manifest that is sent again late, hits no collection', async () => {
+  const all = world()
+  const { store, open } = all
+  let wake = () => {}
+  let slept = () => {}
+  const sleeping = new Promise<void>((resolve) => (slept = resolve))
+  const gate = new Promise<void>((resolve) => (wake = resolve))
+  let isFirst = true
+  const hooks = {
+    before: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'put' || !isFirst || !key.endsWith('/manifest')) return
+      isFirst = false
+      slept()
+      await gate
+    },
+  }
+  const making = open(new FaultyStore(store, { random: seededRandom(1), hooks })).create('c', schema())
+  await sleeping
+  const [abandoned] = (await allKeys(store)).filter((key) => key.startsWith('trash/')).map((key) => `data/${key.split('/')[1]}/manifest`)
+  // The sweeper's delete arrives, its answer is lost, and it gets no further than that.
+  const dies: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: { after: ({ operation, key }) => void (operation === 'delete' && key === abandoned && dies.crash()) } })
+  for (let i = 0; i < 4 && !dies.hasCrashed; i++) {
+    all.clock.ms += graceMs + 1
+    await open(dies).sweepTrash().catch(() => null)
+  }
+  expect(dies.hasCrashed).toBe(true)
+  wake()
+  const c = await making
+  await store.delete([abandoned!])
+  await put(c, 'a')
+  expect((await (await open().collection('c')).list()).rows).toHaveLength(1)
+})
+
 test('a mark that is none of ours is left alone', async () => {
   const all = world()
   const c = await all.open().create('c', schema())
