@@ -223,9 +223,19 @@ export class Writer {
   async #lookWhoWon(attempt: Attempt, key: string): Promise<boolean | null> {
     const { store, settings } = this.#core.context
     const { record } = attempt
-    const answer = await store.get(key, { fresh: true }).catch((error: unknown) => {
-      throw unknownOutcome(store.url, key, error)
-    })
+    const look = () =>
+      store.get(key, { fresh: true }).catch((error: unknown) => {
+        throw unknownOutcome(store.url, key, error)
+      })
+    let answer = await look()
+    if (answer.kind !== 'found') {
+      const { manifest } = await loadManifest(store, this.#core.prefix).catch((error: unknown) => {
+        throw unknownOutcome(store.url, key, error)
+      })
+      if (manifest.floor < record.seq) return null
+      // An earlier try of ours may have arrived, and been flushed, between the two answers.
+      answer = await look()
+    }
     if (answer.kind === 'found') {
       const winner = decodeLogRecord(answer.bytes, key, record.seq)
       if (winner.nonce === record.nonce) {
@@ -235,10 +245,6 @@ export class Writer {
       this.#unsettled = null
       return false
     }
-    const { manifest } = await loadManifest(store, this.#core.prefix).catch((error: unknown) => {
-      throw unknownOutcome(store.url, key, error)
-    })
-    if (manifest.floor < record.seq) return null
     // Taken, and swept since. What was sent less than half a grace period ago cannot be what was swept.
     this.#unsettled = null
     if (this.#ageOf(attempt, answer.date) > settings.graceMs / 2) throw afterLongPause(record, key)
