@@ -11,6 +11,9 @@ export interface PostingsPart {
 }
 
 const dropped = 0xffffffff
+/** In rows moved: how much is done at a time (some 10 ms), and what finding a term costs beside its rows. */
+const stepWork = 100_000
+const findWork = 20
 
 /**
  * Writes postings anew as one: a flush, or a merge of segments, in one pass over the terms of all.
@@ -19,6 +22,15 @@ const dropped = 0xffffffff
  * @throws {WindlassError} `invalid` when a row goes beyond `rowCount`, or where another one went.
  */
 export function encodePostings(parts: readonly PostingsPart[], rowCount: number): Uint8Array<ArrayBuffer> {
+  const steps = encodePostingsInSteps(parts, rowCount)
+  for (;;) {
+    const { value, done } = steps.next()
+    if (done) return value
+  }
+}
+
+/** As `encodePostings`, giving way after every few milliseconds of work. @throws as that does, from the step that finds it. */
+export function* encodePostingsInSteps(parts: readonly PostingsPart[], rowCount: number): Generator<undefined, Uint8Array<ArrayBuffer>> {
   const lengths = new Uint32Array(rowCount)
   const targets = parts.map(({ postings, rowMap }) => {
     const target = new Uint32Array(postings.rowCount).fill(dropped)
@@ -33,21 +45,27 @@ export function encodePostings(parts: readonly PostingsPart[], rowCount: number)
     return target
   })
   const encoder = new PostingsEncoder(lengths)
-  forEachTerm(parts, (term, holders) => {
+  let work = 0
+  for (const { term, holders } of termsOf(parts)) {
     const found: Posting[] = []
     for (const part of holders) {
       const posting = moved(parts[part]!.postings.find(term)!, targets[part]!)
+      work += posting.documentFrequency + findWork
       if (posting.documentFrequency > 0) found.push(posting)
     }
-    if (found.length === 0) return
-    const { rows, counts } = inOrder(found.length === 1 ? found[0]! : joined(found))
-    encoder.add(term, rows, counts)
-  })
+    if (found.length > 0) {
+      const { rows, counts } = inOrder(found.length === 1 ? found[0]! : joined(found))
+      encoder.add(term, rows, counts)
+    }
+    if (work < stepWork) continue
+    work = 0
+    yield
+  }
   return encoder.finish()
 }
 
-/** Visits the terms of all parts in order, each once, with the parts that have it. */
-function forEachTerm(parts: readonly PostingsPart[], visit: (term: string, holders: readonly number[]) => void): void {
+/** The terms of all parts in order, each once, with the parts that have it. */
+function* termsOf(parts: readonly PostingsPart[]): Generator<{ term: string; holders: readonly number[] }> {
   const iterators = parts.map(({ postings }) => postings.terms()[Symbol.iterator]())
   const heads = iterators.map(advance)
   for (;;) {
@@ -60,13 +78,13 @@ function forEachTerm(parts: readonly PostingsPart[], visit: (term: string, holde
       holders.push(part)
       heads[part] = advance(iterators[part]!)
     })
-    visit(term, holders)
+    yield { term, holders }
   }
 }
 
 function advance(iterator: Iterator<string>): string | null {
   const { value, done } = iterator.next()
-  return done ? null : (value)
+  return done ? null : (value as string)
 }
 
 /** The rows that go somewhere, where they go. */

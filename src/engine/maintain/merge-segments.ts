@@ -1,10 +1,11 @@
 import type { Bitset } from '../../base/bitset.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { CollectionSchema, SectionRef } from '../../format/manifest.ts'
 import { mergeBlobIndexes, mergeKeySections, mergeNormSections, mergeRowSections, orderMerge, type MergeOrder } from '../../format/merge-sections.ts'
 import { decodeMetadata } from '../../format/record.ts'
 import { SegmentStream } from '../../format/segment.ts'
 import { vectorSectionHeader } from '../../format/segment-sections.ts'
-import { encodePostings } from '../../text/encode-postings.ts'
+import { encodePostingsInSteps } from '../../text/encode-postings.ts'
 import { StoredPostings } from '../../text/postings.ts'
 import { ColumnsBuilder } from '../query/columns.ts'
 import type { SegmentScan } from './segment-scan.ts'
@@ -18,13 +19,15 @@ export class SegmentMerge {
   readonly #id: string
   readonly #inputs: readonly SegmentScan[]
   readonly #schema: CollectionSchema
+  readonly #clock: Clock
   #sections: readonly SectionRef[] = []
 
   /** @param dead Rows of each input that are left out. */
-  constructor(id: string, inputs: readonly SegmentScan[], dead: readonly Bitset[], schema: CollectionSchema) {
+  constructor(id: string, inputs: readonly SegmentScan[], dead: readonly Bitset[], schema: CollectionSchema, clock: Clock) {
     this.#id = id
     this.#inputs = inputs
     this.#schema = schema
+    this.#clock = clock
     this.order = orderMerge(inputs.map(({ rows }) => rows), dead)
     let records = 0
     for (let row = 0; row < this.order.rowCount; row++) if (this.isRecord(row)) records++
@@ -119,6 +122,12 @@ export class SegmentMerge {
       const map = this.order.maps[i]!
       parts.push({ postings: StoredPostings.open(await input.section(name), input.key), rowMap: (row) => map[row]! })
     }
-    return encodePostings(parts, this.order.rowCount)
+    const steps = encodePostingsInSteps(parts, this.order.rowCount)
+    for (;;) {
+      const { value, done } = steps.next()
+      if (done) return value
+      // Others of this process have waited long enough.
+      await this.#clock.sleep(0)
+    }
   }
 }
