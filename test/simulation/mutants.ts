@@ -255,7 +255,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a committer that lost to a barrier names what the sweep deletes',
     rule: 'C2: one sweep later, what its plan lists is discarded',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count === before.count) return', replace: 'if (now.count >= before.count) return' }],
-    seed: 69,
+    seed: 286,
   },
   {
     name: 'two sweeps later a committer looks at the last plan only',

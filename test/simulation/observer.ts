@@ -11,6 +11,7 @@ import { graceMs } from './plan.ts'
 
 // Stores tell times in whole seconds.
 const clockTickMs = 1000
+const retriesMaxMs = 120_000
 
 /** One collection as nobody in the world can know it: every commit, every manifest, in their true order. */
 export interface TrueCollection {
@@ -40,6 +41,7 @@ export class Observer {
   readonly #nonces = new Set<string>()
   readonly #count: (name: string) => void
   readonly #hasJanitor: boolean
+  readonly #purged = new Set<string>()
 
   /** @param hasJanitor Something outside the engine deletes too: a sweep cannot know what was there. */
   constructor(bucket: Bucket, count: (name: string) => void, hasJanitor: boolean) {
@@ -115,6 +117,11 @@ export class Observer {
   #observeManifest(collection: TrueCollection, manifest: Manifest, event: BucketEvent): void {
     const { manifests, log, retiredAt } = collection
     const before = manifests.at(-1)
+    // A late request to make what has been purged meanwhile starts anew; nothing names it.
+    if (before && this.#purged.delete(collection.id)) {
+      manifests.push(manifest)
+      return
+    }
     if (before) {
       if (manifest.version !== before.version + 1) this.#report(event, `manifest ${manifest.version} replaces ${before.version}`)
       if (manifest.floor < before.floor) this.#report(event, `floor goes from ${before.floor} back to ${manifest.floor}`)
@@ -171,6 +178,7 @@ export class Observer {
   #observeDelete(collection: TrueCollection, key: string, event: BucketEvent): void {
     const manifest = collection.manifests.at(-1)
     if (!manifest) return
+    if (key === 'manifest') this.#purged.add(collection.id)
     if (key === 'manifest' && manifest.state === 'live' && collection.log.length > 0) this.#report(event, 'the manifest of a live collection is deleted')
     const retiredAt = collection.retiredAt.get(key)
     if (retiredAt !== undefined && event.at - retiredAt < graceMs - clockTickMs) {
@@ -179,7 +187,9 @@ export class Observer {
       if (wasPlanned) this.#count('swept soon after it was named late')
       else this.#report(event, `${key} is deleted ${event.at - retiredAt} ms after it was last named`)
     }
-    if (!this.#hasJanitor && collection.breaches.some(({ seq, at }) => key === logName(seq) && at < event.sentAt)) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
+    // A delete that is tried again was decided before its first try.
+    const isLate = (at: number) => at > event.sentAt - retriesMaxMs
+    if (!this.#hasJanitor && collection.breaches.some(({ seq, at }) => key === logName(seq) && !isLate(at))) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
     if (collection.named.has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
     if (key.startsWith('log/') && Number(key.slice(4)) > manifest.floor) this.#report(event, `commit ${Number(key.slice(4))} is deleted above the floor ${manifest.floor}`)
   }
