@@ -41,7 +41,10 @@ export class Catalog {
       const id = newId(clock.now(), random)
       await this.mark(id, name)
       const manifest = firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() })
-      if ((await this.#putFirst(manifest)) && (await this.claim(name, id))) return id
+      if (!(await this.#putFirst(manifest))) continue
+      // Looked at before anybody can find the id by its name, and write to it. What was just put needs a mark again.
+      if (!(await this.#wasMarkYoung(id))) await this.mark(id, name)
+      else if (await this.claim(name, id)) return id
     }
     throw new WindlassError('unavailable', `making collection ${JSON.stringify(name)} took longer than a quarter of the grace period, ${claimsMax} times: try again`, { path: 'name', retryAfterMs: 1000 })
   }
@@ -63,7 +66,7 @@ export class Catalog {
 
   /**
    * Gives a free name to a collection whose manifest has been put.
-   * @returns false when it must not be used: a sweep has taken it for abandoned, or may have, because its mark is old (docs/protocol.md, H3).
+   * @returns false when a sweep has taken it for abandoned meanwhile: it must not be used, and nobody can have written to it (docs/protocol.md, H3).
    * @throws {WindlassError} `conflict` when the name is taken.
    */
   async claim(name: string, id: string): Promise<boolean> {
@@ -86,8 +89,8 @@ export class Catalog {
         }
       }
     }
-    const [manifest, isYoung] = await Promise.all([store.get(dataPrefix(id) + manifestKey, { fresh: true }), this.#wasMarkYoung(id, name)])
-    if (!isYoung || manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
+    const manifest = await store.get(dataPrefix(id) + manifestKey, { fresh: true })
+    if (manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
       await this.drop(name, id)
       return false
     }
@@ -96,15 +99,15 @@ export class Catalog {
   }
 
   /**
-   * Whether the name was taken soon after the mark was made, both by the store's clock: a sweep touches no id before its mark is a
-   * grace period old, and one that looked at the name then found it taken.
+   * Whether the manifest was put soon after the mark was made, both by the store's clock. A sweep touches no id before its mark is a grace
+   * period old; so it had not removed a manifest of its own here, with requests that may still be on their way.
    */
-  async #wasMarkYoung(id: string, name: string): Promise<boolean> {
+  async #wasMarkYoung(id: string): Promise<boolean> {
     const { store, settings } = this.#context
-    const [mark, entry] = await Promise.all([store.get(trashKey(id), { fresh: true }), store.get(catalogKey(name), { fresh: true })])
-    if (mark.kind !== 'found' || entry.kind !== 'found') return false
-    const [marked, taken] = [mark.lastModified, entry.lastModified]
-    return marked === undefined || taken === undefined || taken - marked <= settings.graceMs / 4
+    const [mark, manifest] = await Promise.all([store.get(trashKey(id), { fresh: true }), store.get(dataPrefix(id) + manifestKey, { fresh: true })])
+    if (mark.kind !== 'found' || manifest.kind !== 'found') return false
+    const [marked, put] = [mark.lastModified, manifest.lastModified]
+    return marked === undefined || put === undefined || put - marked <= settings.graceMs / 4
   }
 
   /** Lets `name` stand for `to` where it stood for `from`. @returns whether it stands for `to` now. */
