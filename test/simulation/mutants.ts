@@ -282,8 +282,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a commit below the floor is deleted',
     rule: 'C2: a fence breach is never deleted',
     edits: [
-      { file: sweep, find: 'const intact = await withoutBreaches(core, doomed, putAt)', replace: 'const intact = doomed' },
-      { file: sweep, find: 'if (last && isBreach(last, seq, timeOf(core, key, lastModified))) breaches.add(seq)', replace: 'if (last && breaches.has(0)) isBreach(last, seq, 0)' },
+      { file: sweep, find: 'const intact = await withoutBreaches(core, doomed, plan)', replace: 'const intact = doomed' },
+      { file: sweep, find: ') breaches.add(seq)', replace: ' && seq < 0) breaches.add(seq)' },
     ],
     seed: 81,
   },
@@ -291,7 +291,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the sweep takes commits above the floor',
     rule: 'C2: log numbers <= floor',
     edits: [
-      { file: sweep, find: 'if (seq > manifest.floor || isLogNamed(seq, named)', replace: 'if (seq > manifest.floor + 1 || isLogNamed(seq, named)' },
+      { file: sweep, find: 'if (seq > floor || breaches.has(seq)) continue', replace: 'if (seq > floor + 1 || breaches.has(seq)) continue' },
       { file: sweep, find: 'seq <= Math.min(last, manifest.floor); seq++', replace: 'seq <= last; seq++' },
     ],
     seed: 6,
@@ -311,7 +311,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the sweep does not look at pins',
     rule: 'E1: what snapshots name is not swept',
-    edits: [{ file: sweep, find: 'const named = await namedBy(store, core.id, base.manifest)', replace: 'const named = await namedBy(store, core.id, { ...base.manifest, pins: [] })' }, { file: sweep, find: 'const named = await namedBy(store, core.id, manifest)', replace: 'const named = await namedBy(store, core.id, { ...manifest, pins: [] })' }],
+    edits: [{ file: named, find: "} else if (manifest.state === 'live') await walk.addSnapshot", replace: "} else if (manifest.floor < 0) await walk.addSnapshot" }],
     seed: 7,
   },
 ]
