@@ -6,8 +6,18 @@ import { loadKernels } from '../../src/kernels/kernels.ts'
 export const shared = process.env['WINDLASS_SHARED'] ?? join(import.meta.dirname, '../../../shared')
 export const cache = join(import.meta.dirname, '../cache')
 
-/** float16 file to float32. */
-export function readHalves(name: string): Float32Array {
+/** A float16 file as float32 rows, normalized again after their rounding. */
+export function readNormalized(name: string, dimension: number): Float32Array {
+  const values = readHalves(name)
+  for (let start = 0; start < values.length; start += dimension) {
+    const row = values.subarray(start, start + dimension)
+    const norm = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0))
+    for (let i = 0; i < dimension; i++) row[i]! /= norm
+  }
+  return values
+}
+
+function readHalves(name: string): Float32Array {
   const bytes = readFileSync(join(shared, 'data', name))
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
   const table = Float32Array.from({ length: 65_536 }, (_, bits) => {
@@ -20,6 +30,7 @@ export function readHalves(name: string): Float32Array {
 
 /** The `k` nearest rows by cosine of each query, exactly; kept in bench/cache under `name`. Vectors are taken as normalized. */
 export async function exactNeighbors(name: string, rows: Float32Array, queries: Float32Array, dimension: number, k: number): Promise<Uint32Array> {
+  // Bound to the data by count and dimension only: the folder is ours to empty.
   const path = join(cache, `truth-${name}-${rows.length / dimension}-${queries.length / dimension}-${k}.u32`)
   if (existsSync(path)) return new Uint32Array(new Uint8Array(readFileSync(path)).buffer)
   const kernels = await loadKernels()

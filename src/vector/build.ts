@@ -2,6 +2,7 @@ import type { Random } from '../base/random.ts'
 import type { KernelHeap } from '../kernels/heap.ts'
 import { blockBytes, type Address } from '../kernels/kernels.ts'
 import { assignRows, none, type Assignment } from './assign.ts'
+import { calibrate } from './calibrate.ts'
 import type { Metric } from './exact-search.ts'
 import type { IndexHead } from './index-layout.ts'
 import { blockCount, recordBytes, writeList, writeRecord } from './list-codec.ts'
@@ -20,6 +21,8 @@ export interface BuildOptions {
   readonly sampleRows?: number
   /** Default 256 MiB. */
   readonly sampleBytesMax?: number
+  /** Whether efforts are measured. Default true. */
+  readonly calibrated?: boolean
 }
 
 /** Up to this many rows, scanning every 1-bit code beats choosing clusters. */
@@ -40,6 +43,8 @@ export interface BuiltIndex {
   list(cluster: number): Uint8Array<ArrayBuffer>
   /** The bytes of a cluster's records. */
   records(cluster: number): Uint8Array<ArrayBuffer>
+  /** The first and second cluster of a row (`none` where there is no second). */
+  clustersOf(row: number): readonly [number, number]
   /** Gives back kernel memory; `list` and `records` fail afterwards. */
   release(): void
 }
@@ -68,7 +73,9 @@ export function* buildIndex(heap: KernelHeap, source: VectorSource, options: Bui
     if (clusters === 1 || crowded.length === 0 || round === 2) break
     centroids = yield* splitClusters(heap, map, source, centroids, assignment, crowded, random)
   }
-  return encodeIndex(heap, map, source, clusters === 1 ? { centroids, assignment } : cutLists(centroids, map.padded, assignment, twice))
+  const built = encodeIndex(heap, map, source, clusters === 1 ? { centroids, assignment } : cutLists(centroids, map.padded, assignment, twice))
+  if (options.calibrated === false) return built
+  return { ...built, head: { ...built.head, effort: yield* calibrate(heap, built, source, random) } }
 }
 
 function copyCentroids(heap: KernelHeap, at: Address, length: number): Float32Array {
@@ -204,7 +211,8 @@ function encodeIndex(heap: KernelHeap, map: SpaceMap, source: VectorSource, { ce
     heap.release(centroid)
     map.release()
   }
-  return { head, list, records, release }
+  const clustersOf = (row: number) => [assignment.first[row]!, assignment.second[row]!] as const
+  return { head, list, records, clustersOf, release }
 }
 
 /** Rows by cluster, ascending within each (counting sort). */

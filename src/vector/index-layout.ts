@@ -27,14 +27,16 @@ export interface IndexHead {
   readonly slots: Uint32Array
   /** The row of each slot. */
   readonly rowOfSlot: Uint32Array
-  /** What recall costs here, measured; in ascending order of recall. Empty: not measured. */
+  /** What recall costs here, measured; by depth, then by recall, ascending. Empty: not measured, `chooseEffort` then probes a lot. */
   readonly effort: readonly Effort[]
 }
 
 /** How hard to search. */
 export interface Effort {
-  /** recall@10 that this reached in calibration. */
+  /** The recall that this reached in calibration … */
   readonly recall: number
+  /** … of this many nearest neighbors. A search for 10 among a tenth of the rows must look as deep as one for 100 among all. */
+  readonly depth: number
   /** Clusters probed at most. */
   readonly probes: number
   /** Clusters that score this much less than the best are not probed (see `Plan`). Infinity: all `probes` are. */
@@ -42,3 +44,6 @@ export interface Effort {
   /** Candidates scored by their 8-bit codes. */
   readonly candidates: number
 }
+
+/** What of an effort a search needs. */
+export type SearchEffort = Pick<Effort, 'probes' | 'margin' | 'candidates'>

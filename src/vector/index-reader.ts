@@ -1,10 +1,12 @@
+import type { Bitset } from '../base/bitset.ts'
 import { WindlassError } from '../base/errors.ts'
 import type { KernelHeap } from '../kernels/heap.ts'
 import { blockBytes, type Address } from '../kernels/kernels.ts'
 import { CentroidFinder } from './centroid-finder.ts'
-import type { Effort, IndexHead } from './index-layout.ts'
+import type { IndexHead, SearchEffort } from './index-layout.ts'
 import { recordBytes } from './list-codec.ts'
 import { QueryForms, Reservoir, scoreOfKey } from './query-state.ts'
+import type { RowFilter } from './row-filter.ts'
 import { SpaceMap } from './space.ts'
 
 /** Candidates that a query may ask for at most. */
@@ -23,11 +25,6 @@ export interface IndexQuery {
   /** After `scan`: candidates by estimated score, best first, each once. After `rerank`: by 8-bit score. */
   slots: Uint32Array
   slotScores: Float32Array
-}
-
-/** Which rows may be answers: a bitmap in kernel memory, bit by row. */
-export interface RowFilter {
-  readonly bitmap: Address
 }
 
 /**
@@ -54,6 +51,7 @@ export class IndexReader {
   #seen = new Uint32Array(1024)
   #seenBy = new Uint32Array(1024)
   #round = 0
+  #slotOfRow: Uint32Array | undefined
 
   constructor(heap: KernelHeap, head: IndexHead) {
     this.head = head
@@ -126,17 +124,21 @@ export class IndexReader {
 
   /**
    * Chooses the clusters to probe: the best `effort.probes`, without those that score `effort.margin` less than the best (query-aware pruning,
-   * SPANN). @returns `state.clusters`.
+   * SPANN). Under a filter it goes on until as many matching records are expected as such a plan would meet if matches lay everywhere alike,
+   * and passes over far clusters that have none. @returns `state.clusters`, best first.
    */
-  plan(state: IndexQuery, effort: Pick<Effort, 'probes' | 'margin'>): Uint32Array {
-    const found = this.#finder.find(state.forms, Math.min(this.head.clusters, effort.probes))
+  plan(state: IndexQuery, effort: Pick<SearchEffort, 'probes' | 'margin'>, filter?: RowFilter): Uint32Array {
+    const { clusters, count } = this.head
+    const wanted = Math.min(clusters, effort.probes)
+    const matches = filter && wanted < clusters ? filter.clusterMatches(this) : undefined
+    const found = this.#finder.find(state.forms, matches ? clusters : wanted)
     const { scores } = this.#finder
     let kept = Math.min(1, found)
-    for (const least = scores[0]! - effort.margin; kept < found && scores[kept]! >= least; kept++);
-    state.clusters = this.#finder.found.slice(0, kept)
-    const shift = this.head.space.metric === 'euclidean' ? state.forms.squaredNorm : 0
-    state.terms = this.#finder.scores.slice(0, kept)
-    if (shift !== 0) for (let i = 0; i < kept; i++) state.terms[i]! -= shift
+    for (const least = scores[0]! - effort.margin; kept < wanted && kept < found && scores[kept]! >= least; kept++);
+    const chosen = matches ? coverMatches(this.#finder.found, found, kept, matches.counts, (kept / clusters) * count * matches.share) : undefined
+    state.clusters = chosen ? chosen.map((place) => this.#finder.found[place]!) : this.#finder.found.slice(0, kept)
+    state.terms = chosen ? Float32Array.from(chosen, (place) => scores[place]!) : scores.slice(0, kept)
+    if (this.head.space.metric === 'euclidean') for (let i = 0; i < state.terms.length; i++) state.terms[i]! -= state.forms.squaredNorm
     return state.clusters
   }
 
@@ -175,6 +177,25 @@ export class IndexReader {
     return state.slots
   }
 
+  /** Instead of `plan` and `scan`, where few rows match: makes all of `rows` candidates. At most `candidatesMax`. */
+  propose(state: IndexQuery, rows: Bitset): void {
+    const slots: number[] = []
+    const slotOfRow = this.slotOfRow()
+    rows.forEach((row) => slots.push(slotOfRow[row]!))
+    if (slots.length > candidatesMax) throw new WindlassError('too-large', `${slots.length} rows to score directly, at most ${candidatesMax}; scan lists instead`)
+    state.slots = Uint32Array.from(slots).sort()
+    state.slotScores = new Float32Array(slots.length)
+  }
+
+  /** The slot of each row; made at the first call. */
+  slotOfRow(): Uint32Array {
+    if (!this.#slotOfRow) {
+      this.#slotOfRow = new Uint32Array(this.head.count)
+      this.head.rowOfSlot.forEach((row, slot) => (this.#slotOfRow![row] = slot))
+    }
+    return this.#slotOfRow
+  }
+
   /** The cluster whose records hold a slot. */
   clusterOf(slot: number): number {
     let c = this.#coarse[slot >>> 5]!
@@ -184,7 +205,7 @@ export class IndexReader {
 
   /** Scores the candidates by their 8-bit codes and sorts them. @returns The best `keep` slots, best first. */
   rerank(state: IndexQuery, keep: number): Uint32Array {
-    const { words, floats, kernels } = this.#heap
+    const { words, kernels } = this.#heap
     const { slots } = state
     const size = recordBytes(this.#padded)
     const pointers = state.pointers >>> 2
@@ -272,4 +293,18 @@ export class IndexReader {
     this.#seenBy[place] = this.#round
     return true
   }
+}
+
+/** The places, in the order of clusters, to probe under a filter: until `expected` matches are met, at least one and at most all. */
+function coverMatches(order: Uint32Array, found: number, near: number, counts: Float32Array, expected: number): Uint32Array {
+  const places: number[] = []
+  let met = 0
+  for (let place = 0; place < found && (met < expected || places.length === 0); place++) {
+    const count = counts[order[place]!]!
+    // A near cluster is probed even if no row has its first place there: some may have their second.
+    if (count === 0 && place >= near) continue
+    met += count
+    places.push(place)
+  }
+  return Uint32Array.from(places)
 }

@@ -8,6 +8,7 @@ import { plainKernels } from '../kernels/plain.ts'
 import { buildIndex, listBound, type BuildOptions, type BuiltIndex } from './build.ts'
 import { searchExact, type Metric } from './exact-search.ts'
 import { IndexReader } from './index-reader.ts'
+import { RowFilter } from './row-filter.ts'
 import { arraySource } from './space.ts'
 import { loadAll, searchIndex } from './search-index.ts'
 
@@ -44,6 +45,7 @@ const scene = fc.record({
   count: fc.oneof(fc.constant(1), fc.integer({ min: 2, max: 300 })),
   clusters: fc.integer({ min: 1, max: 12 }),
   k: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constant(500)),
+  direct: fc.boolean(),
   share: fc.constantFrom(0, 0.05, 0.5, 1),
   seed: fc.integer(),
 })
@@ -51,7 +53,7 @@ const scene = fc.record({
 describe('probing every cluster and reranking everything', () => {
   test('answers what the exact search answers, for every metric, kind of vector, filter and k', () => {
     fc.assert(
-      fc.property(scene, ({ metric, kind, dimension, count, clusters, k, share, seed }) => {
+      fc.property(scene, ({ metric, kind, dimension, count, clusters, k, share, direct, seed }) => {
         const random = seededRandom(seed)
         const vectors = makeVectors(kind, count, dimension, random.next)
         const norms = Float32Array.from({ length: count }, (_, row) => Math.hypot(...vectors.subarray(row * dimension, (row + 1) * dimension)))
@@ -61,10 +63,9 @@ describe('probing every cluster and reranking everything', () => {
         loadAll(reader, built)
         const rows = new Bitset(count)
         for (let row = 0; row < count; row++) if (random.next() < share) rows.set(row)
-        const bitmap = heap.allocate(count / 8 + 1)
-        heap.bytes.set(rows.toBytes(), bitmap)
+        const filter = new RowFilter(heap, rows, direct ? 8192 : -1)
         for (const query of [vectors.slice(0, dimension), makeVectors('random', 1, dimension, random.next), new Float32Array(dimension)]) {
-          const found = searchIndex(heap, reader, { query, k, effort: everything, filter: { bitmap }, vector: (row) => vectors.subarray(row * dimension, (row + 1) * dimension) })
+          const found = searchIndex(heap, reader, { query, k, effort: everything, filter, vector: (row) => vectors.subarray(row * dimension, (row + 1) * dimension) })
           const expected = searchExact({ query, metric, vectors, norms, dimension, rows, k })
           expect(found.length).toBe(expected.length)
           expect(new Set(found.map(({ row }) => row)).size).toBe(found.length)
@@ -79,7 +80,7 @@ describe('probing every cluster and reranking everything', () => {
             expect(distance).toBe(itself[0]!.distance)
           })
         }
-        heap.release(bitmap)
+        filter.release()
         reader.release()
         built.release()
         expect(heap.usedBytes).toBe(0)

@@ -1,14 +1,15 @@
 import type { KernelHeap } from '../kernels/heap.ts'
 import type { Metric } from './exact-search.ts'
-import type { IndexReader, RowFilter } from './index-reader.ts'
-import type { Effort } from './index-layout.ts'
+import type { IndexReader } from './index-reader.ts'
+import type { SearchEffort } from './index-layout.ts'
+import type { RowFilter } from './row-filter.ts'
 import type { Neighbor } from './top-k.ts'
 
 /** What of a search over an index that lies in memory. */
 export interface IndexSearch {
   readonly query: Float32Array
   readonly k: number
-  readonly effort: Omit<Effort, 'recall'>
+  readonly effort: SearchEffort
   readonly filter?: RowFilter
   /** The vector of a row, as it was put in: returned distances are exact. */
   readonly vector: (row: number) => Float32Array
@@ -23,8 +24,11 @@ export function exactCount(k: number): number {
 export function searchIndex(heap: KernelHeap, reader: IndexReader, { query, k, effort, filter, vector }: IndexSearch): Neighbor[] {
   const state = reader.begin(query)
   try {
-    reader.plan(state, effort)
-    reader.scan(state, Math.max(effort.candidates, exactCount(k)), filter)
+    if (filter?.isDirect) reader.propose(state, filter.rows)
+    else {
+      reader.plan(state, effort, filter)
+      reader.scan(state, Math.max(effort.candidates, exactCount(k)), filter)
+    }
     const slots = reader.rerank(state, exactCount(k))
     const { rowOfSlot, space } = reader.head
     const rows = new Uint32Array(slots.length)

@@ -1,0 +1,126 @@
+import type { Random } from '../base/random.ts'
+import type { KernelHeap } from '../kernels/heap.ts'
+import { none } from './assign.ts'
+import type { BuiltIndex } from './build.ts'
+import type { Effort } from './index-layout.ts'
+import { candidatesMax, IndexReader } from './index-reader.ts'
+import type { VectorSource } from './space.ts'
+import { exactRows } from './exact-rows.ts'
+import { sampleRows, type BuildProgress } from './train.ts'
+
+/** The recalls that efforts are measured for. */
+export const recallLevels = [0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999] as const
+
+/** The depths they are measured at, where there are rows enough. */
+const depths = [10, 100, 1000] as const
+/** Rows asked for; recall is then known to about half a percent. */
+const queriesMax = 400
+/** Rows whose candidates are ranked; their lists are made for it, which is what costs. */
+const rankedMax = 64
+// Of the recall that may be lost, this share goes to clusters that are not probed, and this to candidates that are not reranked. The rest is
+// kept back: rows helped to train the centroids, so queries that are not rows are a little harder.
+const probeShare = 0.72
+const rankShare = 0.08
+
+interface Sample {
+  readonly row: number
+  /** Each true neighbor's earliest place in the order of clusters, and how much that cluster scores less than the best. */
+  readonly places: Uint32Array
+  readonly gaps: Float32Array
+  /** By place: how much less than the best. Ascending. */
+  readonly allGaps: Float32Array
+  readonly truth: Uint32Array
+}
+
+/**
+ * Measures on the data itself what recall costs: takes rows as queries (each without itself), finds their neighbors exactly, and sees how many
+ * clusters must be probed and how many candidates reranked to find them.
+ * @returns One effort for each of `recallLevels`, for each depth of at most a twentieth of the rows. Empty with fewer than 200 rows.
+ */
+export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSource, random: Random): Generator<BuildProgress, Effort[]> {
+  const measured = depths.filter((depth) => depth * 20 <= source.count)
+  if (measured.length === 0) return []
+  const rows = sampleRows(source.count, queriesMax, random)
+  const truth = yield* exactRows(heap, built.head.space, source, rows, measured.at(-1)!)
+  const reader = new IndexReader(heap, built.head)
+  const efforts: Effort[] = []
+  for (const depth of measured) {
+    const samples = Array.from(rows, (row, i) => placeNeighbors(reader, built, source, row, truth[i]!.subarray(0, depth)))
+    const probing = recallLevels.map((recall) => cheapestProbing(samples, 1 - (1 - recall) * probeShare))
+    const ranks = recallLevels.map(() => [] as number[])
+    // Deeper, more neighbors of fewer rows say as much.
+    const ranked = Math.ceil(rankedMax / Math.sqrt(depth / depths[0]))
+    for (const [i, sample] of samples.slice(0, ranked).entries()) {
+      yield { part: 'calibrate', done: 0.5 + i / rankedMax / 2 }
+      rankNeighbors(reader, built, source, sample, probing, ranks)
+    }
+    recallLevels.forEach((recall, level) => {
+      const sorted = ranks[level]!.sort((a, b) => a - b)
+      const rank = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * (1 - (1 - recall) * rankShare)))] ?? depth
+      efforts.push({ recall, depth, ...probing[level]!, candidates: Math.max(4 * depths[0], depth, Math.min(candidatesMax, Math.ceil((rank + 1) * 1.1))) })
+    })
+  }
+  reader.release()
+  return efforts
+}
+
+function placeNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSource, row: number, truth: Uint32Array): Sample {
+  const state = reader.begin(source.vector(row))
+  const order = reader.plan(state, { probes: built.head.clusters, margin: Infinity })
+  const placeOf = new Uint32Array(built.head.clusters)
+  order.forEach((cluster, place) => (placeOf[cluster] = place))
+  const allGaps = Float32Array.from(state.terms, (term) => state.terms[0]! - term)
+  reader.end(state)
+  const places = truth.map((neighbor) => {
+    const [first, second] = built.clustersOf(neighbor)
+    return Math.min(placeOf[first]!, second === none ? none : placeOf[second]!)
+  })
+  return { row, truth, places, allGaps, gaps: Float32Array.from(places, (place) => allGaps[place]!) }
+}
+
+/** The probes and margin that find `recall` of the neighbors with the fewest probes on average. */
+function cheapestProbing(samples: Sample[], recall: number): { probes: number; margin: number } {
+  const gaps = Float32Array.from(samples.flatMap((sample) => [...sample.gaps])).sort()
+  const total = gaps.length
+  let best = { probes: samples[0]!.allGaps.length, margin: Infinity }
+  let least = Infinity
+  // A margin must let through what is wanted; between that and none at all, a few dozen are tried.
+  const lowest = Math.min(total - 1, Math.floor(recall * total))
+  const margins = Array.from({ length: 24 }, (_, i) => gaps[Math.min(total - 1, Math.floor(lowest + ((total - lowest) * i) / 24))]! * (1 + i / 100))
+  for (const margin of [...margins, Infinity]) {
+    const places = samples.flatMap((sample) => [...sample.places].filter((_, i) => sample.gaps[i]! <= margin)).sort((a, b) => a - b)
+    const needed = Math.ceil(recall * total)
+    if (places.length < needed) continue
+    const probes = places[needed - 1]! + 1
+    const cost = samples.reduce((sum, { allGaps }) => sum + Math.min(probes, countUpTo(allGaps, margin)), 0)
+    if (cost < least) [least, best] = [cost, { probes, margin }]
+  }
+  return best
+}
+
+function countUpTo(ascending: Float32Array, limit: number): number {
+  let low = 0
+  for (let high = ascending.length; low < high; ) {
+    const middle = (low + high) >>> 1
+    if (ascending[middle]! <= limit) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Adds to `ranks`, for each level, the places of the neighbors among the candidates by estimated score. */
+function rankNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSource, sample: Sample, probing: { probes: number; margin: number }[], ranks: number[][]): void {
+  const state = reader.begin(source.vector(sample.row))
+  const neighbors = new Set(sample.truth)
+  probing.forEach((effort, level) => {
+    for (const cluster of reader.plan(state, effort)) if (!reader.hasList(cluster)) reader.setList(cluster, built.list(cluster))
+    let self = 0
+    reader.scan(state, candidatesMax).forEach((slot, rank) => {
+      const row = built.head.rowOfSlot[slot]!
+      if (row === sample.row) self = 1
+      else if (neighbors.has(row)) ranks[level]!.push(rank - self)
+    })
+  })
+  reader.end(state)
+  for (let cluster = 0; cluster < built.head.clusters; cluster++) reader.dropList(cluster)
+}

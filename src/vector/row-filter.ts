@@ -1,0 +1,57 @@
+import type { Bitset } from '../base/bitset.ts'
+import type { KernelHeap } from '../kernels/heap.ts'
+import type { Address } from '../kernels/kernels.ts'
+import type { IndexReader } from './index-reader.ts'
+
+/** Up to this many matching rows, scoring each by its 8-bit codes costs less than scanning lists for them. */
+export const directMax = 2000
+
+/** Matches looked up for an estimate of where they lie. */
+const sampledMatches = 4096
+
+/** The rows that may be answers, in kernel memory for the scan, until `release`. Filters come before top-k: what does not match is never a candidate. */
+export class RowFilter {
+  readonly rows: Bitset
+  /** Bit by row. */
+  readonly bitmap: Address
+  readonly count: number
+  readonly #heap: KernelHeap
+  readonly #directMax: number
+  readonly #bytes: Uint8Array
+
+  constructor(heap: KernelHeap, rows: Bitset, direct = directMax) {
+    this.rows = rows
+    this.count = rows.count()
+    this.#heap = heap
+    this.#directMax = direct
+    this.#bytes = rows.toBytes()
+    this.bitmap = heap.allocate(this.#bytes.length)
+    heap.bytes.set(this.#bytes, this.bitmap)
+  }
+
+  /** Whether so few match that they are scored directly. */
+  get isDirect(): boolean {
+    return this.count <= this.#directMax
+  }
+
+  /** Share of the rows that match. */
+  get selectivity(): number {
+    return this.count / Math.max(1, this.rows.length)
+  }
+
+  /** Matches by first cluster: all of them where they are few, else estimated from every so manieth byte of the bitmap. */
+  clusterMatches(reader: IndexReader): { counts: Float32Array; share: number } {
+    const { head } = reader
+    const counts = new Float32Array(head.clusters)
+    const slotOfRow = reader.slotOfRow()
+    const step = Math.max(1, Math.floor(this.count / sampledMatches))
+    for (let i = 0; i < this.#bytes.length; i += step) {
+      for (let byte = this.#bytes[i]!; byte !== 0; byte &= byte - 1) counts[reader.clusterOf(slotOfRow[i * 8 + 31 - Math.clz32(byte & -byte)]!)]! += step
+    }
+    return { counts, share: this.selectivity }
+  }
+
+  release(): void {
+    this.#heap.release(this.bitmap)
+  }
+}
