@@ -34,7 +34,7 @@ export class Catalog {
    * @throws {WindlassError} `conflict` when the name is taken, `invalid` for a bad name.
    */
   async create(name: string, schema: CollectionSchema): Promise<string> {
-    const { store, clock, random } = this.#context
+    const { clock, random } = this.#context
     checkName(name)
     if ((await this.#look(name)).entry) throw nameTaken(name)
     for (let attempt = 1; attempt <= claimsMax; attempt++) {
