@@ -1,7 +1,7 @@
 // npm run simulate -- --histories=100000 --seed=1: many histories of the protocol on every core, each checked; prints how often each
 // fault and race occurred, and the seeds that failed. --seed=N --histories=1 prints that history. --mutants looks for seeds that catch mutants
-// (--only=PART of a name, --share=0/2 for every second).
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+// (--only=PART of a name, --share=0/2 for every second; --update notes them in mutants.ts).
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    update: { type: 'boolean', default: false },
     share: { type: 'string', default: '0/1' },
   },
 })
@@ -70,6 +71,15 @@ async function runMany(): Promise<number> {
   return failed.length > 0 || missing.length > 0 ? 1 : 0
 }
 
+/** Notes in mutants.ts which seed catches a mutant now. */
+async function noteSeed(name: string, caughtBy: number): Promise<void> {
+  const path = join(import.meta.dirname, '../test/simulation/mutants.ts')
+  const text = await readFile(path, 'utf8')
+  const start = [`name: '${name}'`, `name: "${name}"`].map((line) => text.indexOf(line)).find((found) => found >= 0)
+  if (start === undefined) throw new Error(`mutants.ts does not hold ${name}`)
+  await writeFile(path, text.slice(0, start) + text.slice(start).replace(/seed: \d+/, `seed: ${caughtBy}`))
+}
+
 /** For each mutant, the seeds that catch it and find nothing without it. */
 async function searchMutants(): Promise<number> {
   let missed = 0
@@ -82,11 +92,16 @@ async function searchMutants(): Promise<number> {
       continue
     }
     const hits: string[] = []
+    let caughtBy = known
     for (let next = seed, first = true; next < seed + histories && hits.length < 1; first ? (first = false) : next++) {
       const tried = first ? known : next
       const { problems } = await mutant.runHistory(tried)
-      if (problems.length > 0 && (await runHistory(tried)).problems.length === 0) hits.push(`${tried} (${problems[0]!.slice(0, 120).replaceAll('\n', ' ')})`)
+      if (problems.length > 0 && (await runHistory(tried)).problems.length === 0) {
+        caughtBy = tried
+        hits.push(`${tried} (${problems[0]!.slice(0, 120).replaceAll('\n', ' ')})`)
+      }
     }
+    if (values.update && caughtBy !== known) await noteSeed(name, caughtBy)
     if (hits.length === 0) missed++
     console.log(`${hits.length > 0 ? 'caught' : 'MISSED'} ${JSON.stringify(name)}: ${hits.join('; ')}`)
   }
