@@ -72,6 +72,9 @@ async function run(database: Database, models: Map<string, Model>, each: Exclude
       model.history[seq] = content
       return
     }
+    case 'restart':
+      // Done by who holds the processes.
+      return
     case 'flush':
       await collection.flush()
       return collection.settle()
