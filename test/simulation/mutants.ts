@@ -95,12 +95,6 @@ export const mutants: readonly Mutant[] = [
     seed: 26,
   },
   {
-    name: "a view's age is that of the process's newest look",
-    rule: 'B1',
-    edits: [{ file: writer, find: 'return basis ? ageMs(basis, this.#core.context.clock, storeDate) : Infinity', replace: 'return basis ? this.#core.viewAgeMs(storeDate) : Infinity' }],
-    seed: 445,
-  },
-  {
     name: 'what is acknowledged after a pause counts although it lies below the floor',
     rule: 'B1: floor >= n is outcome-unknown, never success',
     edits: [{ file: writer, find: 'if (manifest.floor >= record.seq) {', replace: 'if (manifest.floor < 0) {' }],
