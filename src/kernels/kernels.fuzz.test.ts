@@ -165,6 +165,21 @@ describe('codes', () => {
     }))
 })
 
+describe('query codes', () => {
+  test('encodeWords and sumMagnitudes: the same codes and sums', () =>
+    check((pair, { n: any }) => {
+      const n = Math.ceil(any / 8) * 8
+      const [vector, codes] = [pair.floats(n, 0, 10 ** (pair.random.next() * 60 - 30)), pair.allocate(2 * n)]
+      for (const call of [(kernels: Kernels) => kernels.encodeWords(vector, n, 8191, codes), (kernels: Kernels) => kernels.sumMagnitudes(vector, n)]) {
+        const [actual, expected] = pair.run(call)
+        expect(actual).toBe(expected)
+      }
+      const [actual, expected] = pair.both((heap) => new Int16Array(heap.bytes.slice(codes, codes + 2 * n).buffer))
+      expect(actual).toEqual(expected)
+      expect(Math.max(...actual.map(Math.abs))).toBe(8191)
+    }))
+})
+
 describe('scan', () => {
   test('makeTable and scanLists: the same table, threshold and keys; every record that belongs among the best is there', () =>
     fc.assert(

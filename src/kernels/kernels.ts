@@ -60,6 +60,10 @@ export interface Kernels {
   encodeBits(vector: Address, centroid: Address, n: number, euclidean: number, block: Address, lane: number): void
   /** Writes `n` (a multiple of 16) 8-bit codes and their float32 step; returns the squared norm of what they stand for. */
   encodeBytes(vector: Address, n: number, codes: Address): number
+  /** Writes `n` (a multiple of 8) int16 codes within ±`most` (at most 8191); returns what a code of 1 stands for. */
+  encodeWords(vector: Address, n: number, most: number, codes: Address): number
+  /** Sum of the magnitudes of `n` float32 (a multiple of 4). */
+  sumMagnitudes(vector: Address, n: number): number
 
   /** Adds `n` float32 (a multiple of 4) to as many sums. */
   addTo(sums: Address, vector: Address, n: number): void

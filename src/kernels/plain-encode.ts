@@ -41,6 +41,15 @@ export function encodePlainBytes(vector: Float32Array, record: DataView): number
   return step * step * squares
 }
 
+export function encodePlainWords(vector: Float32Array, most: number, codes: Int16Array): number {
+  let widest = 0
+  for (const value of vector) widest = Math.max(widest, Math.abs(value))
+  const step = Math.fround(widest / Math.fround(most))
+  const inverse = step > 0 ? Math.fround(1 / step) : 0
+  vector.forEach((value, i) => (codes[i] = roundToEven(Math.fround(value * inverse))))
+  return step
+}
+
 function roundToEven(value: number): number {
   const floor = Math.floor(value)
   const rest = value - floor

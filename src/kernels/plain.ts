@@ -1,6 +1,6 @@
 import type { Address, Kernels } from './kernels.ts'
 import { dot, squaredDistance } from './distance.ts'
-import { encodePlainBits, encodePlainBytes } from './plain-encode.ts'
+import { encodePlainBits, encodePlainBytes, encodePlainWords } from './plain-encode.ts'
 import { makePlainTable, scanPlainLists } from './plain-scan.ts'
 
 const pageBytes = 65_536
@@ -76,6 +76,13 @@ export function plainKernels(): Kernels {
     encodeBits: (vector, centroid, n, euclidean, block, lane) =>
       encodePlainBits(memory.floats(vector, n), memory.floats(centroid, n), euclidean !== 0, new DataView(memory.buffer, block), lane),
     encodeBytes: (vector, n, codes) => encodePlainBytes(memory.floats(vector, n), new DataView(memory.buffer, codes)),
+    encodeWords: (vector, n, most, codes) => encodePlainWords(memory.floats(vector, n), most, new Int16Array(memory.buffer, codes, n)),
+    sumMagnitudes: (vector, n) => {
+      // In four lanes of float32, as the vector version adds.
+      const lanes = new Float32Array(4)
+      memory.floats(vector, n).forEach((value, i) => (lanes[i & 3]! += Math.abs(value)))
+      return lanes[0]! + lanes[1]! + (lanes[2]! + lanes[3]!)
+    },
     addTo: (sums, vector, n) => {
       const [to, from] = [memory.floats(sums, n), memory.floats(vector, n)]
       for (let i = 0; i < n; i++) to[i]! += from[i]!

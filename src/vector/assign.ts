@@ -16,9 +16,9 @@ export interface Assignment {
 }
 
 /** How much a residual that points the way of the first one is worth avoiding (SOAR's lambda). */
-const soarWeight = 1
+const soarWeight = 1.5
 /** Clusters nearest to a row among which its second is chosen. */
-const secondChoices = 16
+const secondChoices = 24
 
 /**
  * Puts every row into its nearest cluster and into a second one by SOAR (Sun et al. 2023): the least |r'|² + (<r, r'> / |r|)², where r and r'

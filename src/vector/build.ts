@@ -15,9 +15,9 @@ export interface BuildOptions {
   readonly clusters?: number
   /** Whether rows go into a second cluster. Default true; never with one cluster. */
   readonly twice?: boolean
-  /** Lloyd's iterations. Default 8. */
+  /** Lloyd's iterations. Default 10. */
   readonly iterations?: number
-  /** Sampled rows for a cluster. Default 48. */
+  /** Sampled rows for a cluster. Default 40. */
   readonly sampleRows?: number
   /** Default 256 MiB. */
   readonly sampleBytesMax?: number
@@ -31,9 +31,12 @@ export const exhaustiveMax = 20_000
 /** No list is longer than this many times the mean. */
 export const listBound = 4
 
-/** How many clusters suit `count` rows: lists of some 230 entries, where choosing clusters and scanning them cost about the same. */
+/**
+ * How many clusters suit `count` rows: six times the square root, measured: at 116,658 rows, 2,048 clusters scan the fewest codes for a recall of
+ * 0.95 and of 0.99, with the clusters' own codes counted. Never fewer than 32 rows a cluster.
+ */
 export function defaultClusters(count: number): number {
-  return count <= exhaustiveMax ? 1 : Math.max(16, Math.round(count / 114))
+  return count <= exhaustiveMax ? 1 : Math.round(Math.min(count / 32, 6 * Math.sqrt(count)))
 }
 
 /** A built index: its head, and its lists and records cluster by cluster, made when asked for, so that they need not be in memory together. */
@@ -60,7 +63,7 @@ export function* buildIndex(heap: KernelHeap, source: VectorSource, options: Bui
   const map = new SpaceMap(heap, space)
   const clusters = Math.max(1, Math.min(options.clusters ?? defaultClusters(source.count), source.count))
   const twice = (options.twice ?? true) && clusters > 1
-  const training = { clusters, iterations: options.iterations ?? 8, sampleRows: options.sampleRows ?? 48, sampleBytesMax: options.sampleBytesMax ?? 2 ** 28 }
+  const training = { clusters, iterations: options.iterations ?? 10, sampleRows: options.sampleRows ?? 40, sampleBytesMax: options.sampleBytesMax ?? 2 ** 28 }
   const trained = yield* trainCentroids(heap, map, source, clusters === 1 ? { ...training, iterations: 1, sampleRows: 10_000 } : training, random)
   let centroids = copyCentroids(heap, trained, clusters * map.padded)
   heap.release(trained)

@@ -19,7 +19,7 @@ const queriesMax = 400
 const rankedMax = 64
 // Of the recall that may be lost, this share goes to clusters that are not probed, and this to candidates that are not reranked. The rest is
 // kept back: rows helped to train the centroids, so queries that are not rows are a little harder.
-const probeShare = 0.72
+const probeShare = 0.65
 const rankShare = 0.08
 
 interface Sample {
@@ -55,13 +55,25 @@ export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSo
       rankNeighbors(reader, built, source, sample, probing, ranks)
     }
     recallLevels.forEach((recall, level) => {
-      const sorted = ranks[level]!.sort((a, b) => a - b)
-      const rank = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * (1 - (1 - recall) * rankShare)))] ?? depth
-      efforts.push({ recall, depth, ...probing[level]!, candidates: Math.max(4 * depths[0], depth, Math.min(candidatesMax, Math.ceil((rank + 1) * 1.1))) })
+      const rank = tailRank(ranks[level]!, (1 - recall) * rankShare)
+      efforts.push({ recall, depth, ...probing[level]!, candidates: Math.min(candidatesMax, Math.max(6 * depths[0], 2 * depth, Math.ceil(1.25 * rank))) })
     })
   }
   reader.release()
   return efforts
+}
+
+/**
+ * The rank that all but a `share` of `ranks` are below. The share is smaller than what a sample can show, so the tail beyond the last fiftieth
+ * is taken to fall as a power, as it does between the tenth and the fiftieth.
+ */
+function tailRank(ranks: number[], share: number): number {
+  if (ranks.length === 0) return 0
+  const sorted = ranks.sort((a, b) => a - b)
+  const at = (rest: number) => sorted[Math.max(0, Math.ceil(sorted.length * (1 - rest)) - 1)]! + 1
+  if (share >= 0.02) return at(share)
+  const power = Math.log(Math.max(1.2, at(0.02) / at(0.1))) / Math.log(5)
+  return at(0.02) * (0.02 / share) ** power
 }
 
 function placeNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSource, row: number, truth: Uint32Array): Sample {

@@ -28,24 +28,13 @@ export class QueryForms {
 
   /** Makes the other forms from what is at `vector`. */
   prepare(withCodes: boolean): void {
-    const { floats, kernels } = this.#heap
+    const { kernels } = this.#heap
     const n = this.#padded
-    const at = this.vector >>> 2
-    let widest = 0
-    let sum = 0
-    for (let i = 0; i < n; i++) {
-      const magnitude = Math.abs(floats[at + i]!)
-      sum += magnitude
-      if (magnitude > widest) widest = magnitude
-    }
-    this.bias = -sum
+    this.bias = -kernels.sumMagnitudes(this.vector, n)
     this.tableScale = kernels.makeTable(this.vector, n, this.table)
     if (!withCodes) return
     this.squaredNorm = kernels.dotExact(this.vector, this.vector, n)
-    this.codeScale = widest / codeMax
-    const inverse = widest > 0 ? codeMax / widest : 0
-    const codes = new Int16Array(this.#heap.bytes.buffer, this.codes, n)
-    for (let i = 0; i < n; i++) codes[i] = Math.round(floats[at + i]! * inverse)
+    this.codeScale = kernels.encodeWords(this.vector, n, codeMax, this.codes)
   }
 
   release(): void {

@@ -77,3 +77,25 @@ export function encodeBytes(vector: usize, n: i32, codes: usize): f64 {
   store<f32>(codes + n, step)
   return <f64>step * <f64>step * <f64>squares
 }
+
+/** Writes `n` float32 (a multiple of 8) as 16-bit codes within ±`most`; returns what a code of 1 stands for. */
+export function encodeWords(vector: usize, n: i32, most: f32, codes: usize): f32 {
+  let widest = f32x4.splat(0)
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) widest = f32x4.max(widest, f32x4.abs(v128.load(vector + i)))
+  const top = max(max(f32x4.extract_lane(widest, 0), f32x4.extract_lane(widest, 1)), max(f32x4.extract_lane(widest, 2), f32x4.extract_lane(widest, 3)))
+  const step: f32 = top / most
+  const inverse = f32x4.splat(step > 0 ? 1 / step : 0)
+  for (let i: usize = 0; i < <usize>n; i += 8) {
+    const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(vector + (i << 2)), inverse)))
+    const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(vector + (i << 2), 16), inverse)))
+    v128.store(codes + (i << 1), i16x8.narrow_i32x4_s(low, high))
+  }
+  return step
+}
+
+/** Sum of |v_i| over `n` float32 (a multiple of 4), in four lanes. */
+export function sumMagnitudes(vector: usize, n: i32): f64 {
+  let sum = f32x4.splat(0)
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) sum = f32x4.add(sum, f32x4.abs(v128.load(vector + i)))
+  return addLanes(sum)
+}
