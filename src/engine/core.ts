@@ -82,6 +82,7 @@ export class CollectionCore {
   #view: View | null = null
   #opening: Promise<View> | null = null
   #verified: Moment | null = null
+  #isSuspect = false
   #foundForeign = false
   #manifestPutAt = -Infinity
   /** The last failure of work that no caller waited for. */
@@ -144,9 +145,14 @@ export class CollectionCore {
     this.#manifestPutAt = this.context.clock.monotonic()
   }
 
-  /** Forgets when the view was verified: the next write and the next read look at the store first. */
+  /** Something was wrong with the store: the next write looks at it first. What eventual reads may still see does not change. */
   distrust(): void {
-    this.#verified = null
+    this.#isSuspect = true
+  }
+
+  /** Whether a write has to look at the store before it puts. */
+  get isSuspect(): boolean {
+    return this.#isSuspect
   }
 
   /** How long ago, at most, manifest and log were last seen together. */
@@ -233,6 +239,7 @@ export class CollectionCore {
       else for (const commit of commits) if (commit.record.seq === this.#view!.seq + 1) await this.#view!.apply(commit)
       const seen = atStore(started, answer.kind === 'changed' ? answer.loaded.date : answer.date)
       if (!this.#verified || seen.monotonic >= this.#verified.monotonic) this.#verified = seen
+      this.#isSuspect = false
       return true
     })
     // A manifest whose floor we had passed changes no content: this read need not wait for it (A4).

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { open } from '../../src/index.ts'
+import { isWindlassError, open } from '../../src/index.ts'
 import { exited, wait } from './processes.ts'
 
 const bucketUrl = process.env.WINDLASS_TEST_S3_BUCKET
@@ -13,7 +13,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'windlass-frozen-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 // S3 servers tell the time in whole seconds, so a quarter of the period must be more than that.
-const graceMs = bucketUrl ? 8000 : 3000
+const graceMs = bucketUrl ? 12_000 : 3000
 const rounds = Number(process.env.WINDLASS_FREEZE_ROUNDS ?? 1)
 
 test(`a writer frozen across sweeps, ${rounds} times`, { timeout: 60_000 + rounds * 60_000 }, async () => {
@@ -49,9 +49,14 @@ test(`a writer frozen across sweeps, ${rounds} times`, { timeout: 60_000 + round
       const end = Date.now() + graceMs * 4
       while (Date.now() < end) {
         await wait(400)
-        await collection.put([{ key: `lead-${round}-${Date.now()}`, vector: [1, 1] }])
-        await collection.flush()
-        deleted += (await collection.sweep())?.deletedCount ?? 0
+        try {
+          await collection.put([{ key: `lead-${round}-${Date.now()}`, vector: [1, 1] }])
+          await collection.flush()
+          deleted += (await collection.sweep())?.deletedCount ?? 0
+        } catch (error) {
+          // A busy machine is slower than so short a period allows.
+          if (!isWindlassError(error, 'unavailable', 'outcome-unknown', 'expired')) throw error
+        }
       }
       frozen!.kill('SIGCONT')
       await wait(1500)

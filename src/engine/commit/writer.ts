@@ -126,7 +126,7 @@ export class Writer {
     let fresh = false
     for (;;) {
       // A writer whose view is old could create a number that was swept: it looks again before it puts (B1).
-      if (core.viewAgeMs() > settings.graceMs / 4) {
+      if (core.isSuspect || core.viewAgeMs() > settings.graceMs / 4) {
         await core.refresh()
         fresh = true
       }
