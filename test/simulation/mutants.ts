@@ -83,7 +83,7 @@ export const mutants: readonly Mutant[] = [
     name: 'fence removed: an old view is not looked at again, before or after the put',
     rule: 'B1',
     edits: [
-      { file: writer, find: 'if (core.viewAgeMs() > settings.graceMs / 4) {', replace: 'if (core.viewAgeMs() === Infinity) {' },
+      { file: writer, find: 'if (core.isSuspect || core.viewAgeMs() > settings.graceMs / 4) {', replace: 'if (core.viewAgeMs() === Infinity) {' },
       { file: writer, find: 'if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {', replace: 'if (storeDate === undefined) {' },
     ],
     seed: 17,
