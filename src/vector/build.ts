@@ -25,8 +25,11 @@ export interface BuildOptions {
   readonly calibrated?: boolean
 }
 
-/** Up to this many rows, scanning every 1-bit code beats choosing clusters. */
-export const exhaustiveMax = 20_000
+/**
+ * Up to this many rows every 1-bit code is scanned and nothing is trained: some 6 ns a row. Measured: clusters are as fast at 2,000 rows, at 10,000
+ * they take 50 instead of 80 µs, at 20,000 a third of the time; but their build costs seconds, and the recall of a full scan is near 1.
+ */
+export const exhaustiveMax = 10_000
 
 /** No list is longer than this many times the mean. */
 export const listBound = 4

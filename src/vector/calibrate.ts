@@ -12,15 +12,19 @@ import { sampleRows, type BuildProgress } from './train.ts'
 export const recallLevels = [0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999] as const
 
 /** The depths they are measured at, where there are rows enough. */
-const depths = [10, 100, 1000] as const
-/** Rows asked for; recall is then known to about half a percent. */
+const depths = [10, 30, 100, 1000] as const
+/** Rows asked for at the least depth; recall is then known to about half a percent. Deeper, more neighbors of fewer rows say as much. */
 const queriesMax = 400
-/** Rows whose candidates are ranked; their lists are made for it, which is what costs. */
+/** Of these, those whose candidates are ranked. */
 const rankedMax = 64
+/** Posting lists kept while candidates are ranked. */
+const listBytesMax = 2 ** 27
 // Of the recall that may be lost, this share goes to clusters that are not probed, and this to candidates that are not reranked. The rest is
 // kept back: rows helped to train the centroids, so queries that are not rows are a little harder.
 const probeShare = 0.65
 const rankShare = 0.08
+/** The latter where every cluster is probed. */
+const rankShareAlone = 0.5
 
 interface Sample {
   readonly row: number
@@ -41,21 +45,24 @@ export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSo
   const measured = depths.filter((depth) => depth * 20 <= source.count)
   if (measured.length === 0) return []
   const rows = sampleRows(source.count, queriesMax, random)
-  const truth = yield* exactRows(heap, built.head.space, source, rows, measured.at(-1)!)
+  const fewer = (count: number, depth: number) => Math.ceil(count / Math.sqrt(depth / depths[0]))
+  const depthOf = (query: number) => measured.findLast((depth) => query < fewer(rows.length, depth))!
+  const truth = yield* exactRows(heap, built.head.space, source, rows, depthOf)
   const reader = new IndexReader(heap, built.head)
+  const lists = new ListKeeper(reader, built)
   const efforts: Effort[] = []
   for (const depth of measured) {
-    const samples = Array.from(rows, (row, i) => placeNeighbors(reader, built, source, row, truth[i]!.subarray(0, depth)))
+    const asked = rows.subarray(0, fewer(rows.length, depth))
+    const samples = Array.from(asked, (row, i) => placeNeighbors(reader, built, source, row, truth[i]!.subarray(0, depth)))
     const probing = recallLevels.map((recall) => cheapestProbing(samples, 1 - (1 - recall) * probeShare))
     const ranks = recallLevels.map(() => [] as number[])
-    // Deeper, more neighbors of fewer rows say as much.
-    const ranked = Math.ceil(rankedMax / Math.sqrt(depth / depths[0]))
+    const ranked = fewer(rankedMax, depth)
     for (const [i, sample] of samples.slice(0, ranked).entries()) {
-      yield { part: 'calibrate', done: 0.5 + i / rankedMax / 2 }
-      rankNeighbors(reader, built, source, sample, probing, ranks)
+      yield { part: 'calibrate', done: 0.5 + i / ranked / 2 }
+      rankNeighbors(lists, source, sample, probing, ranks, Math.min(candidatesMax, Math.max(1024, 8 * depth)))
     }
     recallLevels.forEach((recall, level) => {
-      const rank = tailRank(ranks[level]!, (1 - recall) * rankShare)
+      const rank = tailRank(ranks[level]!, (1 - recall) * (built.head.clusters === 1 ? rankShareAlone : rankShare))
       efforts.push({ recall, depth, ...probing[level]!, candidates: Math.min(candidatesMax, Math.max(6 * depths[0], 2 * depth, Math.ceil(1.25 * rank))) })
     })
   }
@@ -100,7 +107,7 @@ function cheapestProbing(samples: Sample[], recall: number): { probes: number; m
   const lowest = Math.min(total - 1, Math.floor(recall * total))
   const margins = Array.from({ length: 24 }, (_, i) => gaps[Math.min(total - 1, Math.floor(lowest + ((total - lowest) * i) / 24))]! * (1 + i / 100))
   for (const margin of [...margins, Infinity]) {
-    const places = samples.flatMap((sample) => [...sample.places].filter((_, i) => sample.gaps[i]! <= margin)).sort((a, b) => a - b)
+    const places = Uint32Array.from(samples.flatMap((sample) => [...sample.places].filter((_, i) => sample.gaps[i]! <= margin))).sort()
     const needed = Math.ceil(recall * total)
     if (places.length < needed) continue
     const probes = places[needed - 1]! + 1
@@ -120,19 +127,50 @@ function countUpTo(ascending: Float32Array, limit: number): number {
   return low
 }
 
-/** Adds to `ranks`, for each level, the places of the neighbors among the candidates by estimated score. */
-function rankNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSource, sample: Sample, probing: { probes: number; margin: number }[], ranks: number[][]): void {
+/** Makes posting lists when they are needed and keeps them up to a number of bytes. */
+class ListKeeper {
+  readonly reader: IndexReader
+  readonly #built: BuiltIndex
+  #bytes = 0
+
+  constructor(reader: IndexReader, built: BuiltIndex) {
+    this.reader = reader
+    this.#built = built
+  }
+
+  need(clusters: Uint32Array): void {
+    const missing = clusters.filter((cluster) => !this.reader.hasList(cluster))
+    const bytes = missing.reduce((sum, cluster) => sum + this.reader.listBytes(cluster), 0)
+    if (this.#bytes + bytes > listBytesMax) {
+      for (let cluster = 0; cluster < this.reader.head.clusters; cluster++) this.reader.dropList(cluster)
+      this.#bytes = 0
+      if (missing.length < clusters.length) return this.need(clusters)
+    }
+    for (const cluster of missing) this.reader.setList(cluster, this.#built.list(cluster))
+    this.#bytes += bytes
+  }
+}
+
+/** Adds to `ranks`, for each level, the places of the neighbors among the best `keep` candidates by estimated score. */
+function rankNeighbors(lists: ListKeeper, source: VectorSource, sample: Sample, probing: { probes: number; margin: number }[], ranks: number[][], keep: number): void {
+  const { reader } = lists
   const state = reader.begin(source.vector(sample.row))
   const neighbors = new Set(sample.truth)
+  let [before, found] = [-1, [] as number[]]
   probing.forEach((effort, level) => {
-    for (const cluster of reader.plan(state, effort)) if (!reader.hasList(cluster)) reader.setList(cluster, built.list(cluster))
-    let self = 0
-    reader.scan(state, candidatesMax).forEach((slot, rank) => {
-      const row = built.head.rowOfSlot[slot]!
-      if (row === sample.row) self = 1
-      else if (neighbors.has(row)) ranks[level]!.push(rank - self)
-    })
+    const clusters = reader.plan(state, effort)
+    if (clusters.length !== before) {
+      before = clusters.length
+      lists.need(clusters)
+      let self = 0
+      found = []
+      reader.scan(state, keep).forEach((slot, rank) => {
+        const row = reader.head.rowOfSlot[slot]!
+        if (row === sample.row) self = 1
+        else if (neighbors.has(row)) found.push(rank - self)
+      })
+    }
+    for (const rank of found) ranks[level]!.push(rank)
   })
   reader.end(state)
-  for (let cluster = 0; cluster < built.head.clusters; cluster++) reader.dropList(cluster)
 }

@@ -20,6 +20,7 @@ export class CentroidFinder {
   readonly #pointers: Address
   readonly #products: Address
   readonly #norms: Float32Array
+  readonly #scoreOf: Float32Array
   readonly #reservoir: Reservoir
   /** The best of the last `find`, best first, and their scores. */
   readonly found: Uint32Array
@@ -42,6 +43,7 @@ export class CentroidFinder {
     this.found = new Uint32Array(count)
     this.scores = new Float32Array(count)
     this.#norms = new Float32Array(count)
+    this.#scoreOf = new Float32Array(count)
     this.refresh()
   }
 
@@ -104,8 +106,14 @@ export class CentroidFinder {
     for (let i = 0; i < wanted; i++) {
       this.found[i] = ~words[keys + 2 * i]!
       this.scores[i] = scoreOfKey(words[keys + 2 * i + 1]!)
+      this.#scoreOf[this.found[i]!] = this.scores[i]!
     }
     return wanted
+  }
+
+  /** The scores that the last `find` gave to some of what it found. */
+  termsOf(clusters: Uint32Array): Float32Array {
+    return Float32Array.from(clusters, (c) => this.#scoreOf[c]!)
   }
 
   #at(c: number): Address {

@@ -3,10 +3,11 @@ import { SpaceMap, type Space, type VectorSource } from './space.ts'
 import { sliceRows, type BuildProgress } from './train.ts'
 
 /**
- * The `k` nearest rows of each of `queries` (rows of the same source), without itself, by exact scores in the space. Reads the source once.
- * @returns Row numbers, nearest first; fewer than `k` where there are fewer rows.
+ * The nearest rows of each of `queries` (rows of the same source), without itself, by exact scores in the space. Reads the source once.
+ * @param depthOf - How many for a query, by its place.
+ * @returns Row numbers, nearest first; fewer where there are fewer rows.
  */
-export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource, queries: Uint32Array, k: number): Generator<BuildProgress, Uint32Array[]> {
+export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource, queries: Uint32Array, depthOf: (query: number) => number): Generator<BuildProgress, Uint32Array[]> {
   const map = new SpaceMap(heap, space)
   const { padded } = map
   const rowBytes = padded * 4
@@ -23,6 +24,7 @@ export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource,
       if (space.metric === 'euclidean') norms[i] = heap.kernels.dotExact(block + i * rowBytes, block + i * rowBytes, padded) / 2
     }
     best.forEach(({ rows, scores }, q) => {
+      const k = depthOf(q)
       heap.kernels.dotMany(memory + q * rowBytes, block, rowBytes, size, padded, out)
       for (let i = 0; i < size; i++) {
         const score = heap.floats[(out >>> 2) + i]! - norms[i]!

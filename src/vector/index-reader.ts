@@ -6,11 +6,17 @@ import { CentroidFinder } from './centroid-finder.ts'
 import type { IndexHead, SearchEffort } from './index-layout.ts'
 import { recordBytes } from './list-codec.ts'
 import { QueryForms, Reservoir, scoreOfKey } from './query-state.ts'
-import type { RowFilter } from './row-filter.ts'
+import type { ClusterMatches, RowFilter } from './row-filter.ts'
 import { SpaceMap } from './space.ts'
 
 /** Candidates that a query may ask for at most. */
 export const candidatesMax = 8192
+
+/** A plan that is expected to meet less than this share of what it would meet if matches lay everywhere alike is extended. */
+const enoughMatches = 0.9
+
+/** It then aims at this many times as many: far from the query, clusters tell less about where its neighbors are. */
+const farMatches = 2.5
 
 /** One query between its steps. Holds kernel memory until `release`. */
 export interface IndexQuery {
@@ -124,22 +130,30 @@ export class IndexReader {
 
   /**
    * Chooses the clusters to probe: the best `effort.probes`, without those that score `effort.margin` less than the best (query-aware pruning,
-   * SPANN). Under a filter it goes on until as many matching records are expected as such a plan would meet if matches lay everywhere alike,
-   * and passes over far clusters that have none. @returns `state.clusters`, best first.
+   * SPANN). Where matches of a filter lie elsewhere, it goes on until as many are expected as such a plan would meet if they lay everywhere
+   * alike, and passes over the clusters that have none. @returns `state.clusters`, best first.
    */
   plan(state: IndexQuery, effort: Pick<SearchEffort, 'probes' | 'margin'>, filter?: RowFilter): Uint32Array {
     const { clusters, count } = this.head
     const wanted = Math.min(clusters, effort.probes)
-    const matches = filter && wanted < clusters ? filter.clusterMatches(this) : undefined
-    const found = this.#finder.find(state.forms, matches ? clusters : wanted)
+    const found = this.#finder.find(state.forms, wanted)
     const { scores } = this.#finder
     let kept = Math.min(1, found)
-    for (const least = scores[0]! - effort.margin; kept < wanted && kept < found && scores[kept]! >= least; kept++);
-    const chosen = matches ? coverMatches(this.#finder.found, found, kept, matches.counts, (kept / clusters) * count * matches.share) : undefined
-    state.clusters = chosen ? chosen.map((place) => this.#finder.found[place]!) : this.#finder.found.slice(0, kept)
-    state.terms = chosen ? Float32Array.from(chosen, (place) => scores[place]!) : scores.slice(0, kept)
-    if (this.head.space.metric === 'euclidean') for (let i = 0; i < state.terms.length; i++) state.terms[i]! -= state.forms.squaredNorm
-    return state.clusters
+    for (const least = scores[0]! - effort.margin; kept < found && scores[kept]! >= least; kept++);
+    let order: Uint32Array = this.#finder.found.slice(0, kept)
+    if (filter && kept < clusters) {
+      const matches = filter.clusterMatches(this)
+      const expected = (kept / clusters) * count * filter.selectivity
+      const met = order.reduce((sum, cluster) => sum + matches.counts[cluster]!, 0)
+      if (met < enoughMatches * expected) {
+        const all = this.#finder.find(state.forms, clusters)
+        order = coverMatches(this.#finder.found.subarray(0, all), kept, matches, farMatches * expected - met)
+      }
+    }
+    state.clusters = order
+    state.terms = this.#finder.termsOf(order)
+    if (this.head.space.metric === 'euclidean') for (let i = 0; i < order.length; i++) state.terms[i]! -= state.forms.squaredNorm
+    return order
   }
 
   /**
@@ -295,16 +309,15 @@ export class IndexReader {
   }
 }
 
-/** The places, in the order of clusters, to probe under a filter: until `expected` matches are met, at least one and at most all. */
-function coverMatches(order: Uint32Array, found: number, near: number, counts: Float32Array, expected: number): Uint32Array {
-  const places: number[] = []
-  let met = 0
-  for (let place = 0; place < found && (met < expected || places.length === 0); place++) {
+/** The nearest `near` clusters, and further ones in `order` until `missing` more matches are met. */
+function coverMatches(order: Uint32Array, near: number, { counts, exact }: ClusterMatches, missing: number): Uint32Array {
+  // A near cluster is probed even if no row has its first place there: some may have their second.
+  const chosen = Array.from(order.subarray(0, near))
+  for (let place = near, rest = missing; place < order.length && rest > 0; place++) {
     const count = counts[order[place]!]!
-    // A near cluster is probed even if no row has its first place there: some may have their second.
-    if (count === 0 && place >= near) continue
-    met += count
-    places.push(place)
+    if (count === 0 && exact) continue
+    rest -= count
+    chosen.push(order[place]!)
   }
-  return Uint32Array.from(places)
+  return Uint32Array.from(chosen)
 }

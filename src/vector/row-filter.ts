@@ -4,10 +4,16 @@ import type { Address } from '../kernels/kernels.ts'
 import type { IndexReader } from './index-reader.ts'
 
 /** Up to this many matching rows, scoring each by its 8-bit codes costs less than scanning lists for them. */
-export const directMax = 2000
+export const directMax = 4000
 
 /** Matches looked up for an estimate of where they lie. */
-const sampledMatches = 4096
+const sampledMatches = 2048
+
+/** Where matches lie: how many in each cluster, and whether that was counted or estimated. */
+export interface ClusterMatches {
+  readonly counts: Float32Array
+  readonly exact: boolean
+}
 
 /** The rows that may be answers, in kernel memory for the scan, until `release`. Filters come before top-k: what does not match is never a candidate. */
 export class RowFilter {
@@ -18,6 +24,7 @@ export class RowFilter {
   readonly #heap: KernelHeap
   readonly #directMax: number
   readonly #bytes: Uint8Array
+  #matches: (ClusterMatches & { reader: IndexReader }) | undefined
 
   constructor(heap: KernelHeap, rows: Bitset, direct = directMax) {
     this.rows = rows
@@ -39,16 +46,17 @@ export class RowFilter {
     return this.count / Math.max(1, this.rows.length)
   }
 
-  /** Matches by first cluster: all of them where they are few, else estimated from every so manieth byte of the bitmap. */
-  clusterMatches(reader: IndexReader): { counts: Float32Array; share: number } {
-    const { head } = reader
-    const counts = new Float32Array(head.clusters)
+  /** Matches by first cluster: counted where they are few, else estimated from every so manieth byte of the bitmap. Kept for the next call. */
+  clusterMatches(reader: IndexReader): ClusterMatches {
+    if (this.#matches?.reader === reader) return this.#matches
+    const counts = new Float32Array(reader.head.clusters)
     const slotOfRow = reader.slotOfRow()
     const step = Math.max(1, Math.floor(this.count / sampledMatches))
     for (let i = 0; i < this.#bytes.length; i += step) {
       for (let byte = this.#bytes[i]!; byte !== 0; byte &= byte - 1) counts[reader.clusterOf(slotOfRow[i * 8 + 31 - Math.clz32(byte & -byte)]!)]! += step
     }
-    return { counts, share: this.selectivity }
+    this.#matches = { reader, counts, exact: step === 1 }
+    return this.#matches
   }
 
   release(): void {
