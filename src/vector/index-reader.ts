@@ -12,6 +12,9 @@ import { SpaceMap } from './space.ts'
 /** Candidates that a query may ask for at most. */
 export const candidatesMax = 8192
 
+/** Ended queries kept for the next: some 300 kB each. */
+const idleMax = 8
+
 /** A plan that is expected to meet less than this share of what it would meet if matches lay everywhere alike is extended. */
 const enoughMatches = 0.9
 
@@ -250,7 +253,7 @@ export class IndexReader {
 
   /** Ends a query; its state must not be used again. */
   end(state: IndexQuery): void {
-    if (this.#idle.length < 64) this.#idle.push(state)
+    if (this.#idle.length < idleMax) this.#idle.push(state)
     else this.#release(state)
   }
 
@@ -290,6 +293,10 @@ export class IndexReader {
     while (this.#seen.length < 4 * count) {
       this.#seen = new Uint32Array(this.#seen.length * 2)
       this.#seenBy = new Uint32Array(this.#seen.length)
+      this.#round = 0
+    }
+    if (this.#round === 0xffffffff) {
+      this.#seenBy.fill(0)
       this.#round = 0
     }
     this.#round++
