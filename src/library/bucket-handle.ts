@@ -95,7 +95,7 @@ export class BucketHandle implements Bucket {
     return { ok: checks.every(({ ok }) => ok), bucket: this.url, checks }
   }
 
-  async verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[] }> {
+  async verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }> {
     return this.#context.database.with(name, (collection) => collection.verify())
   }
 

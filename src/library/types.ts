@@ -215,8 +215,8 @@ export interface Bucket {
   restoreCollection(name: string, snapshot: string): Promise<Collection>
   /** Deep: reaches the bucket, proves conditional writes, reads every open collection's lag and last maintenance error. */
   health(): Promise<Health>
-  /** Reads every object the collection names and checks every checksum. */
-  verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[] }>
+  /** Reads every object the collection names and checks every checksum. `notes` are oddities that damage nothing. */
+  verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }>
   /** Recovers what can be: a lost manifest from its last copy and the log, damaged segments from snapshots and the log; names what cannot. */
   repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }>
   /** Requests and bytes since opening, by operation. */

@@ -234,5 +234,5 @@ const problem = z.strictObject({ object: z.string(), message: z.string() })
 export const repairResult = named('RepairResult', z.strictObject({ repaired: z.array(problem), problems: z.array(problem).describe('What could not be repaired') }))
 export const verification = named(
   'Verification',
-  z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int(), problems: z.array(problem) }),
+  z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int(), problems: z.array(problem), notes: z.array(problem).describe('Oddities that damage nothing') }),
 )

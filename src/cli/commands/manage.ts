@@ -60,8 +60,9 @@ export async function stats({ bucket }: Session, name: string, flags: Flags): Pr
 
 /** `windlass verify`: every object read, every checksum checked. */
 export async function verify({ bucket }: Session, name: string): Promise<void> {
-  const { objectCount, sizeBytes, problems } = await bucket.verify(name)
+  const { objectCount, sizeBytes, problems, notes } = await bucket.verify(name)
   for (const { object, message } of problems) print(`${object}: ${message}`)
+  for (const { object, message } of notes) print(`note: ${object}: ${message}`)
   print(`${countText(objectCount, 'object')}, ${sizeText(sizeBytes)}, ${countText(problems.length, 'problem')}`)
   if (problems.length > 0) process.exitCode = errorPolicies.corrupt.exitCode
 }

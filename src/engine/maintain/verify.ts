@@ -19,6 +19,8 @@ export interface Verification {
   readonly objectCount: number
   readonly sizeBytes: number
   readonly problems: { readonly object: string; readonly message: string }[]
+  /** What looks odd and is not damage: objects that belong to no state of the collection. */
+  readonly notes: { readonly object: string; readonly message: string }[]
 }
 
 /** Of one segment, problems beyond this many are counted only: one lost page damages thousands of rows. */
@@ -37,7 +39,8 @@ export async function verifyCollection(core: CollectionCore, view: View): Promis
   if (manifest.content?.floor === manifest.floor) verifier.checkSum(manifest.content.sum)
   const last = await readLastPlan(core)
   for (const seq of last?.plan.breaches ?? []) {
-    verifier.report(logKey(seq), 'written below the floor after it had been swept, by a writer that stalled past every fence: it is not part of the collection')
+    // Its writer was told that it failed, or died: what was acknowledged never lies there.
+    verifier.notes.push({ object: logKey(seq), message: 'written below the floor after it had been swept, by a writer that stalled past every fence: it is not part of the collection, and was never acknowledged' })
   }
   return verifier
 }
@@ -47,6 +50,7 @@ export class Verifier implements Verification {
   objectCount = 0
   sizeBytes = 0
   readonly problems: { object: string; message: string }[] = []
+  readonly notes: { object: string; message: string }[] = []
   readonly #core: CollectionCore
   readonly #sum = new ContentSummer()
   #hasWholeSum = true
