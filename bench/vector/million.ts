@@ -8,6 +8,7 @@ import { KernelHeap } from '../../src/kernels/heap.ts'
 import { loadKernels } from '../../src/kernels/kernels.ts'
 import { buildIndex } from '../../src/vector/build.ts'
 import { chooseEffort } from '../../src/vector/effort.ts'
+import type { SearchEffort } from '../../src/vector/index-layout.ts'
 import { IndexReader } from '../../src/vector/index-reader.ts'
 import { loadAll, searchIndex } from '../../src/vector/search-index.ts'
 import { arraySource } from '../../src/vector/space.ts'
@@ -36,8 +37,8 @@ async function index(vectors: Float32Array) {
   loadAll(reader, built)
   built.release()
   const buildSeconds = (process.cpuUsage().user - started) / 1e6
-  const search = (query: Float32Array, count: number, recall: number) =>
-    searchIndex(heap, reader, { query, k: count, effort: chooseEffort(built.head, { k: count, recall }), vector: (row) => vectors.subarray(row * dimension, (row + 1) * dimension) }).map(({ row }) => row)
+  const search = (query: Float32Array, count: number, effort: SearchEffort) =>
+    searchIndex(heap, reader, { query, k: count, effort, vector: (row) => vectors.subarray(row * dimension, (row + 1) * dimension) }).map(({ row }) => row)
   return { heap, head: built.head, reader, buildSeconds, search }
 }
 
@@ -45,7 +46,7 @@ async function makeRows(): Promise<Float32Array> {
   const base = readNormalized('base.f16', dimension)
   const small = await index(base)
   const baseCount = base.length / dimension
-  const neighbors = Array.from({ length: baseCount }, (_, row) => small.search(base.subarray(row * dimension, (row + 1) * dimension), 51, 0.8).filter((other) => other !== row))
+  const neighbors = Array.from({ length: baseCount }, (_, row) => small.search(base.subarray(row * dimension, (row + 1) * dimension), 51, { probes: 16, margin: Infinity, candidates: 150 }).filter((other) => other !== row))
   const random = seededRandom(1_000_000)
   const gauss = () => Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next())
   const rows = new Float32Array(rowCount * dimension)
@@ -78,8 +79,8 @@ for (const recall of [0.9, 0.95, 0.99]) {
   const cold = [0, 0, 0]
   for (let i = 0; i < queryCount; i++) {
     const expected = new Set(truth.subarray(i * k, (i + 1) * k))
-    for (const row of search(queryAt(i), k, recall)) if (expected.has(row)) hits++
     const effort = chooseEffort(head, { k, recall })
+    for (const row of search(queryAt(i), k, effort)) if (expected.has(row)) hits++
     const state = reader.begin(queryAt(i))
     const clusters = reader.plan(state, effort)
     cold[0]! += clusters.length / queryCount
@@ -92,7 +93,7 @@ for (const recall of [0.9, 0.95, 0.99]) {
     const round: number[] = []
     for (let i = 0; i < queryCount; i++) {
       const started = performance.now()
-      search(queryAt(i), k, recall)
+      search(queryAt(i), k, chooseEffort(head, { k, recall }))
       round.push(performance.now() - started)
     }
     const total = round.reduce((sum, time) => sum + time, 0) / queryCount
