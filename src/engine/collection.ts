@@ -1,5 +1,5 @@
 import { startTimer } from '../base/clock.ts'
-import { messageOf, WindlassError, isWindlassError } from '../base/errors.ts'
+import { messageOf, WindlassError } from '../base/errors.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { Space } from '../format/record.ts'
 import { Writer } from './commit/writer.ts'
@@ -18,6 +18,8 @@ import type { Snapshot } from './view.ts'
 
 /** A flush that failed is tried again by the next write; sooner it would only fail again. */
 const retryAfterMs = 2000
+/** How often one read may meet a sweep: each time it has slept for a grace period. */
+const readsMax = 4
 
 /** A named set of records, read and written by any number of processes at once. */
 export class EngineCollection extends RowReader {
@@ -167,19 +169,16 @@ export class EngineCollection extends RowReader {
     await this.#maintenance.settle({ isLast: true })
   }
 
-  /** Reads on a fresh view; a view whose objects were swept meanwhile is replaced, once (docs/protocol.md, A5). */
+  /** Reads on a fresh view; a view whose objects were swept meanwhile is replaced (docs/protocol.md, A5). */
   protected async read<Value>(options: ReadOptions, task: (snapshot: Snapshot) => Promise<Value>): Promise<Value> {
     options.signal?.throwIfAborted()
-    try {
-      return await task(await this.core.read(options))
-    } catch (error) {
-      if (!isWindlassError(error, 'expired')) throw error
-      await this.core.reload()
-      return task(await this.core.read(options)).catch((again: unknown) => {
-        if (!isWindlassError(again, 'expired') || again.details.key !== error.details.key) throw again
-        // The view is new now, and names it still.
-        throw new WindlassError('corrupt', `${messageOf(again)}, and the newest manifest names it: restore it from a copy of the bucket`, { ...again.details, cause: again })
-      })
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await task(await this.core.read(options))
+      } catch (error) {
+        if (attempt === readsMax) throw error
+        await this.core.renewAfter(error)
+      }
     }
   }
 

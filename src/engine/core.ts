@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts'
 import { dataPrefix } from '../format/catalog-entry.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { readLogAfter, type ReadCommit } from './commit/log.ts'
-import { loadManifest, loadManifestIfChanged, type LoadedManifest } from './commit/manifest-object.ts'
+import { loadManifest, loadManifestIfChanged, namesObject, type LoadedManifest } from './commit/manifest-object.ts'
 import { ageMs, atStore, momentNow, type Moment } from './commit/moment.ts'
 import { Lane, SharedRun } from './lane.ts'
 import type { AnalyzerFor } from './memtable.ts'
@@ -57,6 +57,9 @@ export const defaultEngineSettings: EngineSettings = {
   leaseMs: 60_000,
   historyMs: 24 * 3_600_000,
 }
+
+/** How often something that a manifest names may be found swept, each time after a sleep of a grace period, before it is given up. */
+const renewalsMax = 4
 
 /** What every collection of a bucket shares. */
 export interface EngineContext {
@@ -114,11 +117,19 @@ export class CollectionCore {
   /** As `open`, for who is in the lane already. */
   async openInLane(): Promise<View> {
     if (this.#view) return this.#view
-    const started = momentNow(this.context.clock)
-    const loaded = await loadManifest(this.context.store, this.prefix)
-    await this.#replaceView(loaded)
-    this.#verified = atStore(started, loaded.date)
-    return this.#view!
+    let missing: unknown = null
+    for (let attempt = 1; ; attempt++) {
+      const started = momentNow(this.context.clock)
+      const loaded = await this.#loadAfter(missing)
+      try {
+        await this.#replaceView(loaded)
+        this.#verified = atStore(started, loaded.date)
+        return this.#view!
+      } catch (error) {
+        if (!isExpired(error) || attempt === renewalsMax) throw error
+        missing = error
+      }
+    }
   }
 
   /** A snapshot as fresh as asked. @throws {WindlassError} `not-found` when the collection has been dropped. */
@@ -190,6 +201,32 @@ export class CollectionCore {
     if (this.#view && loaded.manifest.version > this.#view.manifest.version) await this.#replaceView(loaded)
   }
 
+  /** As `adopt`, for a manifest that stands whatever comes of it here: the next look at the store finds it again. */
+  async tryAdopt(loaded: LoadedManifest): Promise<void> {
+    try {
+      await this.lane.run(() => this.adopt(loaded))
+    } catch (error) {
+      this.maintenanceError = messageOf(error)
+    }
+  }
+
+  /**
+   * Takes the newest manifest after `error` said that an object is missing: an older one named it, and it was swept meanwhile
+   * (docs/protocol.md, A5). Then what failed may be tried again. Do not call it in the lane.
+   * @throws {WindlassError} `corrupt` when the newest manifest names it too; `error` when it is no such error.
+   */
+  async renewAfter(error: unknown): Promise<void> {
+    for (let missing = error, attempt = 1; ; attempt++) {
+      if (!isExpired(missing) || attempt > renewalsMax) throw missing
+      const loaded = await this.#loadAfter(missing)
+      try {
+        return await this.lane.run(() => this.adopt(loaded))
+      } catch (again) {
+        missing = again
+      }
+    }
+  }
+
   /** Reads the manifest anew, whatever the view says. @returns whether it had changed. */
   async reload(): Promise<boolean> {
     const loaded = await loadManifest(this.context.store, this.prefix)
@@ -204,7 +241,9 @@ export class CollectionCore {
     const { store, clock, settings } = this.context
     for (let attempt = 1; attempt <= 3; attempt++) {
       const started = momentNow(clock)
-      const isProven = this.#view ? await this.#probeFrom(this.#view, started) : await this.#openNow()
+      const looked = this.#view ? this.#probeFrom(this.#view, started) : this.#openNow()
+      // What came after the view may have to be applied to segments that were merged and swept while this process slept.
+      const isProven = await looked.catch((error: unknown) => this.renewAfter(error))
       // Two answers prove nothing together when a sweep fits between them (docs/protocol.md, A1).
       if (isProven && ageMs(started, clock) <= settings.graceMs / 4) return
     }
@@ -243,16 +282,17 @@ export class CollectionCore {
       return true
     })
     // A manifest whose floor we had passed changes no content: this read need not wait for it (A4).
-    if (changed) void this.#adoptLater(changed)
+    if (changed) void this.tryAdopt(changed)
     return isProven
   }
 
-  async #adoptLater(loaded: LoadedManifest): Promise<void> {
-    try {
-      await this.lane.run(() => this.adopt(loaded))
-    } catch (error) {
-      this.maintenanceError = messageOf(error)
-    }
+  /** The newest manifest. @param missing Why an older one is of no use, if that is so. */
+  async #loadAfter(missing: unknown): Promise<LoadedManifest> {
+    const { store } = this.context
+    const loaded = await loadManifest(store, this.prefix)
+    const key = isWindlassError(missing) ? missing.details.key : undefined
+    if (key === undefined || !namesObject(loaded.manifest, key)) return loaded
+    throw new WindlassError('corrupt', `${store.url}: ${key} is missing, and the newest manifest names it: restore it from a copy of the bucket, or run windlass repair`, { key, cause: missing })
   }
 
   /** Builds the view of `loaded` and everything above its floor that is known or can be read. */

@@ -1,5 +1,8 @@
 import { WindlassError } from '../../base/errors.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
+import { deletesKey } from '../../format/deletes.ts'
 import { decodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
+import { segmentKey } from '../../format/segment.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
 
 /** The manifest as it stands in the bucket. */
@@ -44,4 +47,12 @@ export async function loadManifestIfChanged(
   }
   const { bytes, date } = answer
   return { kind: 'changed', loaded: { manifest: decodeManifest(bytes, key), bytes, etag: answer.etag, date } }
+}
+
+/** Whether a manifest names the segment or bitmap that lies under `key`, in its own collection's folder or in another's. */
+export function namesObject({ collectionId, segments }: Manifest, key: string): boolean {
+  return segments.some(({ id, owner, deletes }) => {
+    if (key === dataPrefix(owner ?? collectionId) + segmentKey(id)) return true
+    return deletes !== null && key === dataPrefix(deletes.owner ?? collectionId) + deletesKey(deletes.id)
+  })
 }

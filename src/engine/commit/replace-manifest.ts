@@ -34,14 +34,14 @@ export async function replaceManifest(core: CollectionCore, base: LoadedManifest
   try {
     const { etag, date } = await store.put(key, bytes, { condition: { ifMatch: base.etag } })
     const standing = { manifest: next, bytes, etag, date }
-    await core.lane.run(() => core.adopt(standing))
+    await core.tryAdopt(standing)
     return { isDone: true, standing }
   } catch (error) {
     if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
     const answer = await store.get(key, { fresh: true })
     if (answer.kind !== 'found') throw error
     const standing = { manifest: decodeManifest(answer.bytes, key), bytes: answer.bytes, etag: answer.etag, date: answer.date }
-    await core.lane.run(() => core.adopt(standing))
+    await core.tryAdopt(standing)
     const { nonce, pastNonces } = standing.manifest
     return { isDone: nonce === next.nonce || pastNonces.includes(next.nonce), standing }
   }

@@ -2,7 +2,7 @@ import { isWindlassError, messageOf, WindlassError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import { newNonce } from '../../base/random.ts'
 import { decodeLogRecord, encodeLogRecord, logKey, type LogEvent, type LogRecord } from '../../format/log-record.ts'
-import type { CollectionCore } from '../core.ts'
+import { isExpired, type CollectionCore } from '../core.ts'
 import { Lane } from '../lane.ts'
 import type { Batch, WriteResult } from '../types.ts'
 import { checkBatch } from '../validate.ts'
@@ -130,7 +130,8 @@ export class Writer {
         await core.refresh()
         fresh = true
       }
-      const commit = await this.#resolveGroup(group)
+      const commit = await this.#resolveGroup(group).catch((error: unknown) => core.renewAfter(error))
+      if (!commit) continue
       if (commit.basis === null) {
         await core.refresh()
         continue
@@ -162,6 +163,8 @@ export class Writer {
         try {
           done.push({ queued, result: await resolver.resolve(queued.batch) })
         } catch (error) {
+          // Not the batch is wrong: the view is old.
+          if (isExpired(error)) throw error
           failed.push({ queued, error })
         }
       }

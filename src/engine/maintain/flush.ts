@@ -40,7 +40,10 @@ export interface FlushPlan {
 export async function flush(core: CollectionCore): Promise<boolean> {
   const { clock, random } = core.context
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    const outcome = await core.manifestLane.run(() => flushOnce(core))
+    const outcome = await core.manifestLane.run(() => flushOnce(core)).catch(async (error: unknown) => {
+      await core.renewAfter(error)
+      return 'lost' as const
+    })
     if (outcome !== 'lost') return outcome === 'done'
     await clock.sleep(random.next() * 100 * 2 ** attempt)
   }

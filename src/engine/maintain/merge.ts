@@ -47,8 +47,14 @@ export async function merge(core: CollectionCore, { isForced = false, onProgress
   if (base.manifest.state !== 'live') return false
   const inputs = (isForced ? pickEverything : pickMerge)(base.manifest.segments, settings)
   if (!inputs) return false
-  const merged = await writeMerged(core, base.manifest, inputs, onProgress)
-  return core.manifestLane.run(() => commitMerge(core, base, merged))
+  try {
+    const merged = await writeMerged(core, base.manifest, inputs, onProgress)
+    return await core.manifestLane.run(() => commitMerge(core, base, merged))
+  } catch (error) {
+    // Others merged the inputs, and they were swept, while this process slept.
+    await core.renewAfter(error)
+    return false
+  }
 }
 
 async function writeMerged(core: CollectionCore, manifest: Manifest, inputs: readonly SegmentRef[], onProgress: MergeOptions['onProgress']): Promise<Merged> {
