@@ -123,6 +123,11 @@ export class Catalog {
     await this.#replace(name, id, () => new Uint8Array(0))
   }
 
+  /** Takes the name away from an id that has another: unlike `drop` it marks nothing, for a mark would let a sweep look for this name. */
+  async release(name: string, id: string): Promise<void> {
+    await this.#replace(name, id, () => new Uint8Array(0))
+  }
+
   /**
    * Notes that `id` has no name yet, or soon none any more: sweeps look after what bears this mark.
    * @param parent Of which collection it is a branch.

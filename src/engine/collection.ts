@@ -153,6 +153,12 @@ export class EngineCollection extends RowReader {
     await this.#writer.end({ kind: 'moved', to }, prepare)
   }
 
+  /** Puts its new name into the log. @throws {WindlassError} `not-found` when it was dropped. */
+  async rename(name: string): Promise<void> {
+    await this.#writer.end({ kind: 'renamed', name })
+    this.core.assertLive(await this.core.open())
+  }
+
   /** Ends the log with `dropped`. */
   async drop(): Promise<void> {
     await this.#writer.end({ kind: 'dropped' })

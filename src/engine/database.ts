@@ -1,9 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import { isWindlassError, WindlassError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
+import { dataPrefix } from '../format/catalog-entry.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { Catalog } from './catalog.ts'
+import { findManifest } from './commit/manifest-object.ts'
 import { EngineCollection } from './collection.ts'
 import { CollectionCore, defaultEngineSettings, type EngineContext, type EngineSettings } from './core.ts'
 import { makeBranch, noteRestore } from './maintain/branch.ts'
@@ -55,7 +57,8 @@ export class Database {
   async collection(name: string): Promise<EngineCollection> {
     for (let known = this.#open.get(name); known; known = this.#open.get(name)) {
       const collection = await known
-      if (!(await collection.isEnded())) return collection
+      // Another process may have renamed it: the name may stand for something else by now.
+      if (!(await collection.isEnded()) && (await collection.core.open()).name === name) return collection
       if (this.#open.get(name) === known) this.#open.delete(name)
     }
     return this.#keep(name, this.#find(name))
@@ -73,6 +76,36 @@ export class Database {
       if (!isWindlassError(error, 'not-found') || !(await collection.isEnded())) throw error
       return task(await this.collection(name))
     }
+  }
+
+  /**
+   * The collection that has `id`, whatever its name is now; what took its place, where it was restored.
+   * @throws {WindlassError} `not-found` when it never was, or was dropped.
+   */
+  async byId(id: string): Promise<EngineCollection> {
+    for (const collection of await this.openCollections()) if (collection.id === id && !(await collection.isEnded())) return collection
+    if (!(await findManifest(this.context.store, dataPrefix(id)))) throw noSuchId(id)
+    const { name, ended } = await this.#collection('', id).core.open()
+    if (ended?.kind === 'moved') return this.byId(ended.to)
+    const collection = ended ? null : await this.#current(name)
+    if (collection?.id !== id) throw noSuchId(id)
+    return collection
+  }
+
+  /**
+   * Gives a collection another name: the new name is taken, the log says so, the old name is let go. Whoever dies in between leaves both
+   * names standing for it; renaming it again ends that.
+   * @throws {WindlassError} `conflict` when `to` is taken, `not-found`.
+   */
+  async rename(from: string, to: string): Promise<EngineCollection> {
+    const collection = await this.#current(from)
+    if (from === to) return collection
+    if (!(await this.catalog.claim(to, collection.id))) throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(from)} any more`, { path: 'collection' })
+    await collection.rename(to)
+    await this.catalog.release(from, collection.id)
+    this.#open.delete(from)
+    // One collection has one writer in a process (docs/protocol.md, B3).
+    return this.#keep(to, Promise.resolve(collection))
   }
 
   /** @throws {WindlassError} `not-found`. */
@@ -183,4 +216,8 @@ export class Database {
   #collection(name: string, id: string): EngineCollection {
     return new EngineCollection(name, new CollectionCore(this.context, id))
   }
+}
+
+function noSuchId(id: string): WindlassError {
+  return new WindlassError('not-found', `no collection has id ${JSON.stringify(id)}`, { path: 'collection' })
 }

@@ -49,6 +49,11 @@ export abstract class RowReader {
     return this.read(options, (snapshot) => search(snapshot, options, this.#analyzerFor))
   }
 
+  /** Runs `task` on one snapshot, as fresh as asked: for questions that have no method here. It may run twice. */
+  async inspect<Value>(options: ReadOptions, task: (snapshot: Snapshot) => Promise<Value>): Promise<Value> {
+    return this.read(options, task)
+  }
+
   /** How many live rows there are; without a filter it reads no segment. */
   async count(options: ReadOptions & { filter?: Filter; space?: Space } = {}): Promise<number> {
     const space = options.space ?? 'records'
