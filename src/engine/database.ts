@@ -28,6 +28,7 @@ export class Database {
   readonly context: EngineContext
   readonly catalog: Catalog
   readonly #open = new Map<string, Promise<EngineCollection>>()
+  readonly #byId = new Map<string, EngineCollection>()
 
   constructor({ store, clock, random, analyzerFor, settings }: EngineComponents) {
     const whole = { ...defaultEngineSettings, ...settings }
@@ -83,11 +84,13 @@ export class Database {
    * @throws {WindlassError} `not-found` when it never was, or was dropped.
    */
   async byId(id: string): Promise<EngineCollection> {
-    for (const collection of await this.openCollections()) if (collection.id === id && !(await collection.isEnded())) return collection
+    const known = this.#byId.get(id)
+    if (known && !(await known.isEnded())) return known
+    this.#byId.delete(id)
     if (!(await findManifest(this.context.store, dataPrefix(id)))) throw noSuchId(id)
     const { name, ended } = await this.#collection('', id).core.open()
     if (ended?.kind === 'moved') return this.byId(ended.to)
-    const collection = ended ? null : await this.#current(name)
+    const collection = ended ? null : await this.current(name)
     if (collection?.id !== id) throw noSuchId(id)
     return collection
   }
@@ -98,7 +101,7 @@ export class Database {
    * @throws {WindlassError} `conflict` when `to` is taken, `not-found`.
    */
   async rename(from: string, to: string): Promise<EngineCollection> {
-    const collection = await this.#current(from)
+    const collection = await this.current(from)
     if (from === to) return collection
     if (!(await this.catalog.claim(to, collection.id))) throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(from)} any more`, { path: 'collection' })
     await collection.rename(to)
@@ -111,7 +114,7 @@ export class Database {
   /** @throws {WindlassError} `not-found`. */
   async drop(name: string): Promise<void> {
     for (;;) {
-      const collection = await this.#current(name)
+      const collection = await this.current(name)
       await collection.drop()
       const { ended } = await collection.core.open()
       if (ended?.kind === 'dropped') return this.catalog.drop(name, collection.id)
@@ -126,7 +129,7 @@ export class Database {
   async branch(from: string, to: string, { snapshot }: { snapshot?: string } = {}): Promise<EngineCollection> {
     if (await this.catalog.find(to)) throw new WindlassError('conflict', `collection ${JSON.stringify(to)} already exists`, { path: 'name' })
     for (let attempt = 1; attempt <= 3; attempt++) {
-      const { core } = await this.#current(from)
+      const { core } = await this.current(from)
       const id = await makeBranch(core, this.catalog, to, snapshot === undefined ? {} : { snapshot })
       if (await this.catalog.claim(to, id)) return this.#keep(to, Promise.resolve(this.#collection(to, id)))
     }
@@ -139,7 +142,7 @@ export class Database {
    * @throws {WindlassError} `not-found`; `conflict` when it was dropped or restored by another meanwhile.
    */
   async restore(name: string, snapshot: string): Promise<EngineCollection> {
-    const collection = await this.#current(name)
+    const collection = await this.current(name)
     const id = await makeBranch(collection.core, this.catalog, name, { snapshot, isRestore: true })
     const child = collection.core.sibling(id)
     await collection.moveTo(id, (seq) => noteRestore(child, collection.id, seq))
@@ -178,10 +181,11 @@ export class Database {
   async close(): Promise<void> {
     for (const collection of await this.openCollections()) await collection.close()
     this.#open.clear()
+    this.#byId.clear()
   }
 
-  /** What `name` stands for now: others may have dropped or restored what this process has open. */
-  #current(name: string): Promise<EngineCollection> {
+  /** What `name` stands for now: others may have dropped, renamed or restored what this process has open. */
+  current(name: string): Promise<EngineCollection> {
     return this.with(name, async (collection) => {
       await collection.core.read()
       return collection
@@ -190,15 +194,20 @@ export class Database {
 
   #keep(name: string, opening: Promise<EngineCollection>): Promise<EngineCollection> {
     this.#open.set(name, opening)
-    opening.catch(() => this.#open.get(name) === opening && this.#open.delete(name))
+    opening.then(
+      (collection) => this.#open.get(name) === opening && this.#byId.set(collection.id, collection),
+      () => this.#open.get(name) === opening && this.#open.delete(name),
+    )
     return opening
   }
 
   async #find(name: string): Promise<EngineCollection> {
     for (let id = await this.catalog.find(name); id !== null; id = await this.catalog.find(name)) {
-      const collection = this.#collection(name, id)
+      // Renamed by another process, it may be open here under its old name.
+      const collection = this.#byId.get(id) ?? this.#collection(name, id)
       const { ended } = await collection.core.open()
       if (!ended) return collection
+      this.#byId.delete(id)
       // Whoever ended it did not get to the name: who meets that finishes it (docs/protocol.md, E3).
       if (ended.kind === 'moved') await this.#finishMove(name, id, ended.to)
       else await this.catalog.drop(name, id)

@@ -5,6 +5,7 @@ import type { ObjectStore } from '../store/object-store.ts'
 import { proveConditionalWrites } from '../store/prove-conditional-writes.ts'
 import { Namespaces } from '../engine/namespaces.ts'
 import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
+import { IdentifiedCollection } from './identified-collection.ts'
 import type { Bucket, Collection, CollectionOptions, CollectionSummary, Health, HealthCheck, Problem } from './types.ts'
 
 /** A bucket and everything in it, opened in this process. */
@@ -59,6 +60,18 @@ export class BucketHandle implements Bucket {
 
   async dropCollection(name: string): Promise<void> {
     await this.#context.database.drop(name)
+  }
+
+  async collectionById(id: string): Promise<IdentifiedCollection> {
+    return new IdentifiedCollection(await this.#context.database.byId(id))
+  }
+
+  async identifyCollection(name: string): Promise<IdentifiedCollection> {
+    return new IdentifiedCollection(await this.#context.database.current(name))
+  }
+
+  async renameCollection(from: string, to: string): Promise<void> {
+    await this.#context.database.rename(from, to)
   }
 
   async branchCollection(from: string, to: string, options: { snapshot?: string } = {}): Promise<Collection> {

@@ -1,4 +1,5 @@
 import type { ListPage, Match, QueryOptions, QueryResult, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
+import type { IdentifiedCollection } from './identified-collection.ts'
 import type { Namespace } from '../engine/namespaces.ts'
 import type { JsonValue } from '../format/json-shape.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
@@ -206,6 +207,12 @@ export interface Bucket {
   getOrCreateCollection(name: string, options?: CollectionOptions): Promise<Collection>
   listCollections(options?: { prefix?: string; after?: string; limit?: number }): Promise<{ collections: CollectionSummary[]; next?: string }>
   dropCollection(name: string): Promise<void>
+  /** The collection that has `id`, whatever its name is now. @throws {WindlassError} `not-found`. */
+  collectionById(id: string): Promise<IdentifiedCollection>
+  /** What `name` stands for at this moment, in all processes. @throws {WindlassError} `not-found`. */
+  identifyCollection(name: string): Promise<IdentifiedCollection>
+  /** Keeps id and records. @throws {WindlassError} `conflict` when `to` is taken, `not-found`. */
+  renameCollection(from: string, to: string): Promise<void>
   /**
    * Makes collection `to` as `from` is now, or was at a snapshot, in constant time: the two share what they have in common.
    * @throws {WindlassError} `conflict` when `to` is taken, `not-found`.
