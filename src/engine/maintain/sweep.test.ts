@@ -8,7 +8,9 @@ import type { GetOptions, GetResult } from '../../store/object-store.ts'
 import { WrappingStore } from '../../store/wrapping-store.ts'
 import { FaultyStore } from '../../testing/faulty-store.ts'
 import type { EngineCollection } from '../collection.ts'
+import { CollectionCore } from '../core.ts'
 import { schema } from '../testing.ts'
+import { sweep } from './sweep.ts'
 import { graceMs, keysOf, world } from './testing.ts'
 
 async function keysOfRows(c: EngineCollection): Promise<string[]> {
@@ -180,6 +182,8 @@ describe('sweep', () => {
     await fill(c, 3)
     const stale = await store.get(c.core.prefix + logKey(2))
     await c.sweep()
+    await fill(c, 1, 3)
+    await c.settle()
     clock.ms += graceMs
     let wake = () => {}
     let slept = () => {}
@@ -192,7 +196,6 @@ describe('sweep', () => {
         await gate
       },
     }
-    await fill(c, 1, 3)
     const sweeping = (await open(new FaultyStore(store, { random: seededRandom(1), hooks })).collection('c')).sweep()
     await sleeping
     clock.ms += 10_000
@@ -208,6 +211,41 @@ describe('sweep', () => {
     }
     expect(await keysOf(store, c, 'log/')).toContain(logKey(2))
     expect((await c.verify()).notes.map(({ object }) => object)).toEqual([logKey(2)])
+  })
+
+  test('a sweeper that goes on from an old plan forgets no breach that newer ones tell of', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    // Tells of nothing: there is no floor yet.
+    await sweep(c.core, { isForced: true })
+    await fill(c, 3)
+    await c.settle()
+    clock.ms += graceMs
+    const lost = await store.get(c.core.prefix + logKey(1))
+    let isAsleep = true
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (!isAsleep || operation !== 'get' || !key.endsWith('/manifest')) return
+        isAsleep = false
+        for (let visit = 0; visit < 4; visit++) {
+          await fill(c, 1, 10 + visit)
+          await c.settle()
+          await c.sweep()
+          if (visit === 2 && lost.kind === 'found') await store.put(c.core.prefix + logKey(1), lost.bytes)
+          clock.ms += graceMs
+        }
+      },
+    }
+    const sleeper = new CollectionCore(open(new FaultyStore(store, { random: seededRandom(1), hooks })).context, c.id)
+    await sweep(sleeper)
+    expect(isAsleep).toBe(false)
+    for (let i = 0; i < 4; i++) {
+      clock.ms += graceMs
+      await fill(c, 1, 20 + i)
+      await c.settle()
+      await c.sweep()
+      expect(await keysOf(store, c, 'log/'), `visit ${i}`).toContain(logKey(1))
+    }
   })
 
   test('a log number that comes back between plan and second visit is kept', async () => {

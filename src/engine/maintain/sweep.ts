@@ -32,6 +32,12 @@ export interface StoredPlan {
   readonly putAt: number
 }
 
+/** The newest plan, what the store's clock says now, and all plans that stand: a sweeper who slept may have put one on top of newer ones. */
+interface LastPlan extends StoredPlan {
+  readonly storeNow: number
+  readonly standing: readonly SweepPlan[]
+}
+
 /**
  * One visit of a sweep: deletes what a plan of at least a grace period ago lists and still nothing names, then plans the next.
  *
@@ -52,19 +58,23 @@ export async function sweep(core: CollectionCore, { isForced = false }: { isForc
   return { deletedCount, plannedCount: countOf(next), breaches: next.breaches }
 }
 
-/** The newest plan, and what the store's clock says now. */
-export async function readLastPlan(core: CollectionCore): Promise<(StoredPlan & { readonly storeNow: number }) | null> {
+/** Reads the plans that stand; null when there is none. */
+export async function readLastPlan(core: CollectionCore): Promise<LastPlan | null> {
   const { store } = core.context
-  let newest: { key: string; putAt: number } | null = null
+  const listed: { key: string; putAt: number }[] = []
   for await (const { key, lastModified } of store.list(core.prefix + sweepPrefix)) {
-    if (sweepableKey(key.slice(core.prefix.length))?.kind !== 'plan') continue
-    const putAt = timeOf(core, key, lastModified)
-    if (!newest || putAt >= newest.putAt) newest = { key, putAt }
+    if (sweepableKey(key.slice(core.prefix.length))?.kind === 'plan') listed.push({ key, putAt: timeOf(core, key, lastModified) })
   }
-  if (!newest) return null
-  const answer = await store.get(newest.key, { fresh: true })
-  if (answer.kind !== 'found') return null
-  return { plan: decodeSweepPlan(answer.bytes, newest.key), putAt: newest.putAt, storeNow: timeOf(core, newest.key, answer.date) }
+  const standing: SweepPlan[] = []
+  let last: Omit<LastPlan, 'standing'> | null = null
+  for (const { key, putAt } of listed) {
+    const answer = await store.get(key, { fresh: true })
+    if (answer.kind !== 'found') continue
+    const plan = decodeSweepPlan(answer.bytes, key)
+    standing.push(plan)
+    if (!last || putAt >= last.putAt) last = { plan, putAt, storeNow: timeOf(core, key, answer.date) }
+  }
+  return last && { ...last, standing }
 }
 
 /** The second visit. @returns how many objects were deleted. */
@@ -136,12 +146,16 @@ async function withoutBreaches(core: CollectionCore, keys: readonly string[], pl
 }
 
 /** The first visit: lists what nothing names. @returns null when there is nothing worth a sweep. */
-async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced: boolean): Promise<SweepPlan | null> {
+async function makePlan(core: CollectionCore, last: LastPlan | null, isForced: boolean): Promise<SweepPlan | null> {
   const { store, clock, random, settings } = core.context
   const restMs = Math.max(settings.graceMs, settings.historyMs)
   const { floor, coveredAt } = await readFloor(core)
   const listed: { key: string; lastModified: number | undefined }[] = []
   for await (const { key, lastModified } of store.list(core.prefix)) listed.push({ key: key.slice(core.prefix.length), lastModified })
+  // Whoever planned meanwhile may know of breaches that we do not: the next visit goes on from there.
+  const plans = last?.standing ?? []
+  const isOvertaken = listed.some(({ key }) => sweepableKey(key)?.kind === 'plan' && !plans.some(({ id }) => key === sweepKey(id)))
+  if (isOvertaken) return null
   // Read after the listing: what was uploaded before it and is named by now is not garbage.
   const { base, named } = await readNamed(core)
   const { manifest } = base
@@ -149,7 +163,8 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
   const objects: PlannedObject[] = []
   const logs: PlannedLogs[] = []
   const kept: PlannedLogs[] = []
-  const breaches = new Set(last?.plan.breaches)
+  const known = new Set(plans.flatMap(({ breaches }) => breaches))
+  const breaches = new Set(known)
   let ownLeftovers = 0
   for (const { key, lastModified } of listed) {
     const about = sweepableKey(key)
@@ -157,7 +172,7 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
     if (about.kind === 'log') {
       const { seq } = about
       if (seq > floor || breaches.has(seq)) continue
-      if (isLate({ coveredAt }, timeOf(core, key, lastModified)) || isBreach(last, seq, timeOf(core, key, lastModified))) breaches.add(seq)
+      if (isLate({ coveredAt }, timeOf(core, key, lastModified)) || plans.some((plan) => isBreach(plan, seq, timeOf(core, key, lastModified)))) breaches.add(seq)
       else if (isLogNamed(seq, named)) addToRanges(kept, seq, null)
       else addToRanges(logs, seq, logSince(last, seq))
     } else if (!isNamed(key, manifest, named)) {
@@ -165,7 +180,7 @@ async function makePlan(core: CollectionCore, last: StoredPlan | null, isForced:
       if (about.kind !== 'object') ownLeftovers++
     }
   }
-  const isWorthwhile = logs.length > 0 || objects.length > Math.min(ownLeftovers, ownLeftoversMax) || breaches.size > (last?.plan.breaches.length ?? 0)
+  const isWorthwhile = logs.length > 0 || objects.length > Math.min(ownLeftovers, ownLeftoversMax) || breaches.size > known.size
   if (!isWorthwhile && !isForced) return null
   const id = newId(clock.now(), random)
   return {
@@ -208,11 +223,11 @@ function isLate({ coveredAt }: Pick<SweepPlan, 'coveredAt'>, writtenAt: number):
   return writtenAt > coveredAt + clockTickMs
 }
 
-/** Whether a log object was not there when the plan before looked, though its number was taken by then; or came back since. */
-function isBreach(last: StoredPlan | null, seq: number, writtenAt: number): boolean {
-  if (!last || seq > last.plan.floor) return false
-  const wasThere = [...last.plan.logs, ...last.plan.kept].some((range) => seq >= range.first && seq <= range.last)
-  return !wasThere || isLate(last.plan, writtenAt)
+/** Whether a log object was not there when a plan was made, though its number was taken by then; or came back since. */
+function isBreach(plan: SweepPlan, seq: number, writtenAt: number): boolean {
+  if (seq > plan.floor) return false
+  const wasThere = [...plan.logs, ...plan.kept].some((range) => seq >= range.first && seq <= range.last)
+  return !wasThere || isLate(plan, writtenAt)
 }
 
 function logSince(last: StoredPlan | null, seq: number): number | null {
