@@ -19,7 +19,7 @@ const mayImport: Record<string, string[]> = {
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
   api: ['library', 'engine', 'format', 'base'],
   server: ['api', 'library', 'config', 'base'],
-  cli: ['server', 'library', 'vectorize', 'config', 'store', 'base'],
+  cli: ['server', 'api', 'library', 'vectorize', 'config', 'store', 'base'],
   testing: ['store', 'base'],
 }
 // These run in a browser: nothing from Node, nothing that only Node has.

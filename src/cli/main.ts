@@ -103,6 +103,25 @@ command('sweep <collection>', 'delete what nothing names any more; it happens by
   withBucket(flags, (session) => sweep(session, collection)),
 )
 
+command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#collection, s3://bucket/prefix#collection, or a collection')
+  .option('--from-endpoint <url>', 'S3 Vectors endpoint to read from (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS)')
+  .option('--from-region <region>', 'region to read from (default: AWS_REGION)')
+  .option('--from-profile <name>', 'profile of the shared AWS configuration to read with')
+  .option('--to-endpoint <url>', 'S3 Vectors endpoint to write to')
+  .option('--to-region <region>', 'region to write to')
+  .option('--to-profile <name>', 'profile to write with')
+  .option('--parallel <count>', 'lists and puts in flight at once, 1 to 16', '4')
+  .option('--document-key <key>', 'metadata key that documents of a collection become, and come from')
+  .option('--dry-run', 'look at both sides and write nothing')
+  .addOption(jsonOption())
+  .action((from: string, to: string, flags: Flags) =>
+    reporting(flags, async () => {
+      // Loaded here, as `serve` is: no other command needs it.
+      const { copy } = await import('./commands/copy.ts')
+      await copy(from, to, flags)
+    }),
+  )
+
 command('config', 'every setting, its value and where it came from').action((flags: Flags) => reporting(flags, () => showConfiguration(flags)))
 
 await program.parseAsync()

@@ -4,7 +4,7 @@ import { sizeText } from './text.ts'
 
 /** How far a run has come: a bar on a terminal, a line now and then elsewhere. */
 export interface Progress {
-  /** @param total Files in all, as far as they are counted. */
+  /** @param total Of all, as far as they are counted; `bytes` of 0 are not told. */
   update(done: number, total: number, bytes: number, isCounted: boolean): void
   stop(): void
 }
@@ -12,11 +12,13 @@ export interface Progress {
 const lineEveryMs = 10_000
 
 /** Progress on standard error: standard output belongs to the report. */
-export function startProgress({ isTerminal }: { isTerminal: boolean }): Progress {
-  return isTerminal ? bar() : lines()
+export function startProgress({ isTerminal, noun = 'files' }: { isTerminal: boolean; noun?: string }): Progress {
+  return isTerminal ? bar(noun) : lines(noun)
 }
 
-function bar(): Progress {
+const sizePart = (bytes: number) => (bytes === 0 ? '' : `, ${sizeText(bytes)}`)
+
+function bar(noun: string): Progress {
   const started = systemClock.monotonic()
   const single = new cliProgress.SingleBar({
     stream: process.stderr,
@@ -29,7 +31,7 @@ function bar(): Progress {
       const rate = value / Math.max(seconds, 0.001)
       const left = payload.counted && value > 0 ? `, ${Math.ceil((total - value) / rate)} s left` : ''
       const drawn = cliProgress.Format.BarFormat(total > 0 ? value / total : 0, options)
-      return `${drawn} ${value}/${total}${payload.counted ? '' : '+'} files, ${sizeText(payload.bytes)}, ${rate.toFixed(0)} files/s${left}`
+      return `${drawn} ${value}/${total}${payload.counted ? '' : '+'} ${noun}${sizePart(payload.bytes)}, ${rate.toFixed(0)} ${noun}/s${left}`
     },
     barsize: 30,
     barCompleteChar: '█',
@@ -45,13 +47,13 @@ function bar(): Progress {
   }
 }
 
-function lines(): Progress {
+function lines(noun: string): Progress {
   let last = systemClock.monotonic()
   return {
     update(done, total, bytes, isCounted) {
       if (systemClock.monotonic() - last < lineEveryMs) return
       last = systemClock.monotonic()
-      process.stderr.write(`${done} of ${total}${isCounted ? '' : '+'} files, ${sizeText(bytes)}\n`)
+      process.stderr.write(`${done} of ${total}${isCounted ? '' : '+'} ${noun}${sizePart(bytes)}\n`)
     },
     stop: () => undefined,
   }

@@ -30,13 +30,18 @@ export async function withBucket(flags: Flags, task: (session: Session) => Promi
   await reporting(flags, async () => {
     const configuration = configure(flags)
     checkModel(configuration)
-    const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration) })
+    const bucket = await openBucket(configuration)
     try {
       await task({ bucket, configuration })
     } finally {
       await bucket.close()
     }
   })
+}
+
+/** Opens the bucket of `url`, or the configured one, with the configured keys and limits. */
+export function openBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<Bucket> {
+  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration) })
 }
 
 /** As `withBucket`, for what opens no bucket. `--verbose` shows where an error comes from. */
