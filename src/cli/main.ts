@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { awsSpellings, tellAwsCommand } from './commands/aws-command.ts'
 import { indexFiles } from './commands/index-files.ts'
 import { list, remove, repair, showConfiguration, stats, verify } from './commands/manage.ts'
 import { search } from './commands/search.ts'
@@ -121,6 +122,15 @@ command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#c
       await copy(from, to, flags)
     }),
   )
+
+for (const spelling of ['s3vectors', ...awsSpellings]) {
+  program
+    .command(spelling, { hidden: true })
+    .argument('[words...]')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action((words: string[]) => reporting({}, () => tellAwsCommand(spelling === 's3vectors' ? words : [spelling, ...words])))
+}
 
 command('config', 'every setting, its value and where it came from').action((flags: Flags) => reporting(flags, () => showConfiguration(flags)))
 

@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 URL = os.environ["WINDLASS_TEST_URL"]
+# Of the signature protocol, not of the service.
+SIGNATURE_ERRORS = {"InvalidSignatureException", "UnrecognizedClientException", "MissingAuthenticationTokenException"}
 ROUNDS = int(os.environ.get("WINDLASS_TEST_ROUNDS", "400"))
 
 
@@ -31,7 +33,12 @@ def new_client(url=URL, key="anyone", secret="anything"):
     validator = ParamValidator()
 
     def check(parsed, model, **_):
-        if "Error" in parsed or model.output_shape is None:
+        if "Error" in parsed:
+            known = {shape.name for shape in model.error_shapes} | SIGNATURE_ERRORS
+            assert parsed["Error"]["Code"] in known, f"{model.name} answers {parsed['Error']}, which the model does not know"
+            assert parsed["Error"].get("Message") and parsed["ResponseMetadata"].get("RequestId"), f"{model.name} answers {parsed}"
+            return
+        if model.output_shape is None:
             return
         body = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
         report = validator.validate(body, model.output_shape)
@@ -138,13 +145,19 @@ class Operations(unittest.TestCase):
         c.create_vector_bucket(vectorBucketName="python-model")
         for metric in ("euclidean", "cosine"):
             index = {"vectorBucketName": "python-model", "indexName": metric}
-            c.create_index(**index, dataType="float32", dimension=3, distanceMetric=metric)
-            model = {}
+            arn = c.create_index(**index, dataType="float32", dimension=3, distanceMetric=metric)["indexArn"]
+            model, tags = {}, {}
             for _ in range(ROUNDS // 2):
-                self.step(c, rng, index, metric, model, seed)
+                if rng.random() < 0.02:
+                    # What comes after it must not see what was before.
+                    c.delete_index(indexArn=arn)
+                    c.create_index(**index, dataType="float32", dimension=3, distanceMetric=metric)
+                    model, tags = {}, {}
+                self.step(c, rng, index if rng.random() < 0.5 else {"indexArn": arn}, metric, model, seed)
+                self.tag_step(c, rng, arn, tags, seed)
 
     def step(self, c, rng, index, metric, model, seed):
-        kind = rng.choice(["put", "put", "delete", "get", "query", "query", "list"])
+        kind = rng.choice(["put", "put", "delete", "get", "query", "query", "list", "segments"])
         keys = [f"k{rng.randrange(40)}" for _ in range(rng.randrange(1, 6))]
         if kind == "put":
             vectors = [self.record(rng, key) for key in keys]
@@ -157,28 +170,70 @@ class Operations(unittest.TestCase):
                 model.pop(key, None)
         elif kind == "get":
             found = c.get_vectors(**index, keys=keys, returnData=True, returnMetadata=True)["vectors"]
-            self.assertEqual({v["key"]: (v["data"]["float32"], v["metadata"]) for v in found}, {k: (model[k]["data"]["float32"], model[k]["metadata"]) for k in set(keys) if k in model}, f"seed {seed}")
+            self.assertEqual(self.contents(found), self.contents(model[k] for k in set(keys) if k in model), f"seed {seed}")
         elif kind == "list":
-            found = [v["key"] for page in c.get_paginator("list_vectors").paginate(**index, PaginationConfig={"PageSize": 7}) for v in page["vectors"]]
+            found = [v for page in c.get_paginator("list_vectors").paginate(**index, returnData=True, returnMetadata=True, PaginationConfig={"PageSize": 7}) for v in page["vectors"]]
+            self.assertEqual(self.contents(found), self.contents(model.values()), f"seed {seed}")
+            self.assertEqual(len(found), len(model), f"nothing twice, seed {seed}")
+        elif kind == "segments":
+            count = rng.randrange(1, 6)
+            pages = [c.get_paginator("list_vectors").paginate(**index, segmentCount=count, segmentIndex=i) for i in range(count)]
+            found = [v["key"] for segment in pages for page in segment for v in page["vectors"]]
             self.assertEqual(sorted(found), sorted(model), f"seed {seed}")
         else:
             self.check_query(c, rng, index, metric, model, seed)
 
+    @staticmethod
+    def contents(vectors):
+        return {v["key"]: (v["data"]["float32"], v["metadata"]) for v in vectors}
+
+    def tag_step(self, c, rng, arn, tags, seed):
+        name = rng.choice(["a", "b c", "d/é"])
+        kind = rng.randrange(20)
+        if kind == 0:
+            tags[name] = str(rng.randrange(10))
+            c.tag_resource(resourceArn=arn, tags={name: tags[name]})
+        elif kind == 1:
+            tags.pop(name, None)
+            c.untag_resource(resourceArn=arn, tagKeys=[name])
+        elif kind == 2:
+            self.assertEqual(c.list_tags_for_resource(resourceArn=arn)["tags"], tags, f"seed {seed}")
+
     def record(self, rng, key):
         vector = [float32(rng.uniform(-1, 1)) for _ in range(3)]
-        return {"key": key, "data": {"float32": vector}, "metadata": {"color": rng.choice(["red", "green"]), "n": rng.randrange(10)}}
+        metadata = {"color": rng.choice(["red", "green", "grey"]), "n": rng.randrange(10), "tags": rng.sample(["x", "y", "z"], 2), "even": rng.random() < 0.5}
+        kept = [name for name in metadata if rng.random() < 0.8]
+        return {"key": key, "data": {"float32": vector}, "metadata": {name: metadata[name] for name in kept}}
+
+    def random_filter(self, rng, depth):
+        """A filter of the documented language, and what it means: on a list any element counts, a missing key is not equal."""
+        if depth > 0 and rng.random() < 0.4:
+            parts = [self.random_filter(rng, depth - 1) for _ in range(rng.randrange(1, 4))]
+            name, combine = rng.choice([("$and", all), ("$or", any)])
+            return {name: [each for each, _ in parts]}, lambda m: combine(test(m) for _, test in parts)
+        key, values = rng.choice([("color", ["red", "green", "grey"]), ("n", list(range(10))), ("tags", ["x", "y", "z"]), ("even", [True, False]), ("none", ["x"])])
+        value, several, number = rng.choice(values), rng.sample(values, rng.randrange(1, len(values) + 1)), rng.randrange(10)
+        have = lambda m: (m[key] if isinstance(m[key], list) else [m[key]]) if key in m else []
+        numbers = lambda m: [each for each in have(m) if not isinstance(each, (str, bool))]
+        return rng.choice(
+            [
+                ({key: value}, lambda m: value in have(m)),
+                ({key: {"$eq": value}}, lambda m: value in have(m)),
+                ({key: {"$ne": value}}, lambda m: value not in have(m)),
+                ({key: {"$in": several}}, lambda m: any(each in have(m) for each in several)),
+                ({key: {"$nin": several}}, lambda m: not any(each in have(m) for each in several)),
+                ({key: {"$exists": True}}, lambda m: key in m),
+                ({key: {"$exists": False}}, lambda m: key not in m),
+                ({key: {"$gt": number}}, lambda m: any(each > number for each in numbers(m))),
+                ({key: {"$gte": number, "$lt": number + 3}}, lambda m: any(each >= number for each in numbers(m)) and any(each < number + 3 for each in numbers(m))),
+                ({key: {"$lte": number}}, lambda m: any(each <= number for each in numbers(m))),
+                ({key: {"$startsWith": "gr"}}, lambda m: any(isinstance(each, str) and each.startswith("gr") for each in have(m))),
+            ]
+        )
 
     def check_query(self, c, rng, index, metric, model, seed):
         query = [float32(rng.uniform(-1, 1)) for _ in range(3)]
-        bound = rng.randrange(10)
-        chosen, test = rng.choice(
-            [
-                (None, lambda m: True),
-                ({"color": "red"}, lambda m: m["color"] == "red"),
-                ({"n": {"$lt": bound}}, lambda m: m["n"] < bound),
-                ({"$or": [{"color": {"$ne": "red"}}, {"n": {"$in": [bound]}}]}, lambda m: m["color"] != "red" or m["n"] == bound),
-            ]
-        )
+        chosen, test = self.random_filter(rng, 3) if rng.random() < 0.8 else (None, lambda m: True)
         arguments = {"filter": chosen} if chosen else {}
         found = c.query_vectors(**index, topK=5, queryVector={"float32": query}, returnDistance=True, **arguments)["vectors"]
         expected = sorted(self.distance(metric, query, v["data"]["float32"]) for v in model.values() if test(v["metadata"]))[:5]
