@@ -67,7 +67,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: '409 with nobody there means swept',
     rule: 'B2: only the same bytes may go to a number again',
-    edits: [{ file: writer, find: 'if (manifest.floor < record.seq) return null', replace: 'if (manifest.floor < 0) return null' }],
+    edits: [{ file: writer, find: 'if ((await this.#floor(key)) < record.seq) return null', replace: 'if ((await this.#floor(key)) < 0) return null' }],
     seed: 12,
   },
   {
@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is acknowledged after a pause counts although it lies below the floor',
     rule: 'B1: floor >= n is outcome-unknown, never success',
-    edits: [{ file: writer, find: 'if (manifest.floor >= record.seq) {', replace: 'if (manifest.floor < 0) {' }],
+    edits: [{ file: writer, find: 'if ((await this.#floor(key)) >= record.seq) {', replace: 'if ((await this.#floor(key)) < 0) {' }],
     seed: 26,
   },
   {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { isWindlassError, WindlassError } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
+import { encodeLogRecord, logKey } from '../../format/log-record.ts'
 import { MemoryStore } from '../../store/memory-store.ts'
 import type { ObjectStore, PutOptions } from '../../store/object-store.ts'
 import { newDatabase, schema } from '../testing.ts'
@@ -92,4 +93,33 @@ test('a writer that slept past the grace period looks at the manifest before it 
   const { seq } = await stalled.write({ operations: [{ op: 'put', row: { key: 'c' } }] })
   expect(seq).toBe(3)
   expect((await other.list()).rows.map(({ key }) => key)).toEqual(['a', 'b', 'c'])
+})
+
+test('a writer whose put won, and that sleeps until its number was swept and taken by one who slept longer, does not think that it lost', async () => {
+  const inner = new MemoryStore()
+  let offsetMs = 0
+  const clock: Clock = { now: () => Date.now() + offsetMs, monotonic: () => performance.now() + offsetMs, sleep: () => Promise.resolve() }
+  const settings = { graceMs: 1_000_000 }
+  const other = await newDatabase(inner, { clock, settings }).create('c', schema())
+  const key = other.core.prefix + logKey(2)
+  const answers = new Proxy(inner, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown
+      if (name !== 'put') return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
+      return async (putKey: string, bytes: Uint8Array, options?: PutOptions) => {
+        const result = await target.put(putKey, bytes, options)
+        if (putKey !== key) return result
+        await other.flush()
+        await inner.delete([key])
+        await inner.put(key, encodeLogRecord({ seq: 2, collectionId: other.id, nonce: '0f'.repeat(16), writtenAt: 0, batches: [], event: null }))
+        offsetMs = 2_000_000
+        throw new WindlassError('conflict', 'a proxy repeated the request: 412')
+      }
+    },
+  })
+  const sleeper = await newDatabase(answers, { clock, settings }).collection('c')
+  await sleeper.write({ operations: [{ op: 'put', row: { key: 'a' } }] })
+  await expect(sleeper.write({ operations: [{ op: 'put', row: { key: 'b' } }] })).rejects.toMatchObject({ kind: 'outcome-unknown' })
+  expect((await other.list()).rows.map((row) => `${row.key}@${row.version}`)).toEqual(['a@1.0', 'b@2.0'])
+  expect((await sleeper.list()).rows.map((row) => `${row.key}@${row.version}`)).toEqual(['a@1.0', 'b@2.0'])
 })

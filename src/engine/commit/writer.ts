@@ -232,10 +232,7 @@ export class Writer {
       })
     let answer = await look()
     if (answer.kind !== 'found') {
-      const { manifest } = await loadManifest(store, this.#core.prefix).catch((error: unknown) => {
-        throw unknownOutcome(store.url, key, error)
-      })
-      if (manifest.floor < record.seq) return null
+      if ((await this.#floor(key)) < record.seq) return null
       // An earlier try of ours may have arrived, and been flushed, between the two answers.
       answer = await look()
     }
@@ -246,6 +243,8 @@ export class Writer {
         return true
       }
       this.#unsettled = null
+      // Or it was ours, was flushed and swept while this process slept, and who sleeps longer still put another there.
+      if (this.#ageOf(attempt, answer.date) > settings.graceMs / 2 && (await this.#floor(key)) >= record.seq) throw afterLongPause(record, key)
       return false
     }
     // Taken, and swept since. What was sent less than half a grace period ago cannot be what was swept.
@@ -254,18 +253,24 @@ export class Writer {
     return false
   }
 
+  /** The floor as it is now, for who has to know whether `key` still counts. @throws {WindlassError} `outcome-unknown`. */
+  async #floor(key: string): Promise<number> {
+    const { store } = this.#core.context
+    const { manifest } = await loadManifest(store, this.#core.prefix).catch((error: unknown) => {
+      throw unknownOutcome(store.url, key, error)
+    })
+    return manifest.floor
+  }
+
   /** The object stands. Is its place still above the floor, or did it fall on a swept number? */
   async #acknowledge(attempt: Attempt, storeDate: number | undefined): Promise<void> {
     const core = this.#core
-    const { settings, store } = core.context
+    const { settings } = core.context
     const { record, bytes } = attempt
     const key = core.prefix + logKey(record.seq)
     // A store that does not tell its time gets the check after every put (docs/protocol.md, "Fences").
     if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {
-      const { manifest } = await loadManifest(store, core.prefix).catch((error: unknown) => {
-        throw unknownOutcome(store.url, key, error)
-      })
-      if (manifest.floor >= record.seq) {
+      if ((await this.#floor(key)) >= record.seq) {
         this.#unsettled = null
         throw afterLongPause(record, key)
       }
