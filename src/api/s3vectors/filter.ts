@@ -10,11 +10,10 @@ const constraintsMax = 100
  * indexes only, at most 100 constraints there. What passes means the same to our own filters.
  * @throws {S3VectorsError} `ValidationException` naming the place.
  */
-export function checkFilter(filter: unknown, mode: IndexMode, nonFilterable: ReadonlySet<string>): Record<string, unknown> {
+export function checkFilter(filter: unknown, mode: IndexMode, nonFilterable: ReadonlySet<string>): void {
   const state = { constraints: 0, mode, nonFilterable }
   checkObject(filter, 'filter', state, 1)
   if (mode === 'ENHANCED' && state.constraints > constraintsMax) throw invalid(`Filter has ${state.constraints} constraints, at most ${constraintsMax} are allowed`)
-  return filter as Record<string, unknown>
 }
 
 interface State {

@@ -49,7 +49,10 @@ export function createS3VectorsApi(context: ApiContext, settings: S3VectorsSetti
     c.set('route', '/tags/{resourceArn}')
     return answer(c, tagMethods[c.req.method as keyof typeof tagMethods], context, settings, (body) => {
       const resourceArn = decodeArn(new URL(c.req.url).pathname.slice('/tags/'.length))
-      if (c.req.method === 'DELETE') return { resourceArn, tagKeys: new URL(c.req.url).searchParams.getAll('tagKeys') }
+      if (c.req.method === 'DELETE') {
+        const tagKeys = new URL(c.req.url).searchParams.getAll('tagKeys')
+        return { resourceArn, ...(tagKeys.length > 0 && { tagKeys }) }
+      }
       return c.req.method === 'POST' ? { ...asObject(parseBody(body)), resourceArn } : { resourceArn }
     })
   })

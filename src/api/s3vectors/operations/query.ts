@@ -47,6 +47,8 @@ const queryVectors = async (input: QueryInput, context: OperationContext) => {
   const name = indexOfInput(input, context.account)
   const index = await getIndex(name, context)
   checkMode(input, index)
+  // Before the hash, which would recurse as deep as a filter may nest.
+  if (input.filter !== undefined) checkFilter(input.filter, input.queryMode ?? index.settings.mode, new Set(index.schema.nonFilterableKeys))
   const question = { of: 'query', hash: hashOf(input), topK }
   const offset = nextToken === undefined ? 0 : Number(decodeToken(nextToken, question).offset)
   if (!Number.isInteger(offset) || offset < 0) throw new S3VectorsError('ValidationException', 'Invalid nextToken')
@@ -71,12 +73,12 @@ function checkMode({ queryMode, queryTexts, returnScores }: QueryInput, { settin
 }
 
 async function findVectors(input: QueryInput, index: VectorIndex, { signal }: OperationContext): Promise<Found[]> {
-  const { topK, queryVector, queryTexts = [], filter, queryMode, returnMetadata } = input
-  const { collection, schema, settings } = index
+  const { topK, queryVector, queryTexts = [], filter, returnMetadata } = input
+  const { collection, schema } = index
   const shared = {
     include: { metadata: returnMetadata === true },
     signal,
-    ...(filter !== undefined && { filter: checkFilter(filter, queryMode ?? settings.mode, new Set(schema.nonFilterableKeys)) }),
+    ...(filter !== undefined && { filter }),
   }
   const vector = queryVector && toVector(queryVector, schema.dimension, schema.metric === 'cosine', 'Invalid query vector: vector')
   const legCount = queryTexts.length + (vector ? 1 : 0)
