@@ -50,6 +50,8 @@ command('search <question>', 'find passages by meaning and by words')
 command('serve', 'answer HTTP requests: /v1, /health, /metrics, /openapi.json')
   .option('--port <port>', 'port to listen on; 0 takes a free one (default: 8900)')
   .option('--host <host>', 'address to listen on; any but loopback needs keys (default: 127.0.0.1)')
+  .option('--preload', 'read every collection before the first request is taken')
+  .option('--allow-reset', 'let a client of Chroma empty the bucket')
   .action((flags: Flags) =>
     reporting(flags, async () => {
       // Loaded here: no other command needs the server.

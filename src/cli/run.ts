@@ -18,7 +18,8 @@ export interface Session {
 export function configure(flags: Flags): Configuration {
   const given = settingSpecs.flatMap(({ name }): [SettingName, string][] => {
     const value = flags[name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
-    return typeof value === 'string' ? [[name, value]] : []
+    // An option without a value is a setting that is switched on.
+    return typeof value === 'string' ? [[name, value]] : value === true ? [[name, 'true']] : []
   })
   const configuration = loadConfiguration(Object.fromEntries(given))
   for (const warning of configuration.warnings) process.stderr.write(`warning: ${warning}\n`)

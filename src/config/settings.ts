@@ -38,6 +38,8 @@ export const settingSpecs = [
   { name: 'allowed-hosts', variables: ['WINDLASS_ALLOWED_HOSTS'], type: 'list', section: 'server', description: 'Host names, besides loopback, under which the server may be called, separated by commas' },
   { name: 'cors-origins', variables: ['WINDLASS_CORS_ORIGINS'], type: 'list', section: 'server', description: 'Origins of web pages that may call the server, separated by commas; none by default' },
   { name: 'upload-limit', variables: ['WINDLASS_UPLOAD_LIMIT'], type: 'bytes', default: '1GiB', section: 'server', description: 'Largest file that can be uploaded' },
+  { name: 'allow-reset', variables: ['ALLOW_RESET', 'WINDLASS_ALLOW_RESET'], type: 'boolean', default: 'false', section: 'server', description: 'Lets a client of Chroma with an admin key empty the bucket (`POST /api/v2/reset`)' },
+  { name: 'preload', variables: ['WINDLASS_PRELOAD'], type: 'boolean', default: 'false', section: 'server', description: 'Reads every collection before the first request is taken; without it they are read when they are asked for' },
   { name: 'log-level', variables: ['WINDLASS_LOG_LEVEL'], type: 'choice', choices: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info', section: 'process', description: 'What the server logs' },
   { name: 'log-format', variables: ['WINDLASS_LOG_FORMAT'], type: 'choice', choices: ['text', 'json'], default: 'text', section: 'process', description: 'Log lines for people or for programs' },
   { name: 'memory-budget', variables: ['WINDLASS_MEMORY_BUDGET'], type: 'bytes', default: '256MiB', section: 'process', description: 'Decoded parts of segments kept in memory' },

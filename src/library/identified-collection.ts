@@ -66,6 +66,15 @@ export class IdentifiedCollection {
     return this.#engine.flush()
   }
 
+  /** Reads what a first question would have to wait for, as far as memory goes. */
+  async preload(): Promise<void> {
+    await this.inspect({}, async (moment) => {
+      const { dimension } = moment.schema
+      await moment.find({}, { limit: 1, include: { vector: true, metadata: true, document: true } })
+      if (dimension !== null) await moment.rank({}, [{ vector: new Float32Array(dimension).fill(1) }], { k: 1, include: {} })
+    })
+  }
+
   /** Asks several things of one moment. `task` may run twice, when the moment is too old to be read. */
   inspect<Value>(options: ReadOptions, task: (moment: Moment) => Promise<Value>): Promise<Value> {
     return this.#engine.inspect(options, (snapshot) => task(new SnapshotMoment(snapshot, this.#engine)))

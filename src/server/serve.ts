@@ -5,6 +5,7 @@ import { systemRandom } from '../base/random.ts'
 import { checkModel, engineSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { open } from '../index.ts'
+import type { Bucket } from '../library/types.ts'
 import type { ApiContext } from '../api/context.ts'
 import { BodyBudget } from '../api/request-body.ts'
 import { isLoopback } from '../api/request-guard.ts'
@@ -56,6 +57,7 @@ export async function serve(configuration: Configuration, { version }: { version
   await scratch.sweep()
   const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), clock, random })
   await ensureDefaultCollection(bucket, configuration)
+  if (configuration.boolean('preload')) await preload(bucket, log)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes })
   const indexing = new Semaphore(indexingMax, indexingWaitingMax)
   let ready = true
@@ -74,13 +76,15 @@ export async function serve(configuration: Configuration, { version }: { version
     metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
     version,
   }
+  const onFault = (error: unknown, requestId: string) => log.error(messageOf(error), { requestId, stack: error instanceof Error ? error.stack : undefined })
   const app = createApp(context, {
     log,
     metrics,
+    chroma: { allowReset: configuration.boolean('allow-reset') === true, onFault },
     s3vectors: {
       account: { region: regionOf(configuration), accountId: checkAccountId(configuration.text('account-id')!) },
       connectionOf: (c) => ({ sourceIp: getConnInfo(c).remote.address ?? '', isSecure: false }),
-      onFault: (error, requestId) => log.error(messageOf(error), { requestId, stack: error instanceof Error ? error.stack : undefined }),
+      onFault,
     },
   })
   const listening = await listen((request, connection) => app.fetch(request, connection as never), { host, port: configuration.number('port')!, context })
@@ -92,6 +96,21 @@ export async function serve(configuration: Configuration, { version }: { version
     await scratch.close()
   }
   return { url: listening.url, port: listening.port, log, stop: () => (stopping ??= stop()) }
+}
+
+/** Reads every collection, one after the other: together they would only evict each other. */
+async function preload(bucket: Bucket, log: Log): Promise<void> {
+  for (let after: string | undefined; ; ) {
+    const { collections, next } = await bucket.listCollections({ limit: 1000, ...(after !== undefined && { after }) })
+    for (const { id, name } of collections) {
+      await bucket
+        .collectionById(id)
+        .then((collection) => collection.preload())
+        .catch((error: unknown) => log.error(`${name} was not read ahead: ${messageOf(error)}`))
+    }
+    if (next === undefined) return
+    after = next
+  }
 }
 
 function regionOf(configuration: Configuration): string {

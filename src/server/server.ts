@@ -8,13 +8,15 @@ import { newId } from '../base/random.ts'
 import type { ApiContext } from '../api/context.ts'
 import { answerOf, isServerFault } from '../api/error-response.ts'
 import { guardRequest } from '../api/request-guard.ts'
+import { createChromaApi, isChromaPath, respondError } from '../api/chroma/chroma-api.ts'
+import type { ChromaDoorSettings } from '../api/chroma/context.ts'
 import { createRestApi, errorResponse, type RestEnvironment } from '../api/rest/rest-api.ts'
 import { createS3VectorsApi, type S3VectorsSettings } from '../api/s3vectors/s3vectors-api.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What a request passes on its way to a door: an id, the guard, the count, the log. */
-export function createApp(context: ApiContext, { log, metrics, s3vectors }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings }): Hono<RestEnvironment> {
+export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings; chroma: ChromaDoorSettings }): Hono<RestEnvironment> {
   const { clock, random, corsOrigins, allowedHosts, keys } = context
   const app = new Hono<RestEnvironment>()
   app.use(async (c, next) => {
@@ -35,18 +37,19 @@ export function createApp(context: ApiContext, { log, metrics, s3vectors }: { lo
     log.info('request', { method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(ms * 10) / 10, requestId })
   })
   if (corsOrigins.length > 0) {
-    app.use(cors({ origin: [...corsOrigins], allowHeaders: ['authorization', 'content-type'], exposeHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
+    app.use(cors({ origin: [...corsOrigins], allowHeaders: ['authorization', 'content-type', 'x-chroma-token'], exposeHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
   }
   app.use(async (c, next) => {
     guardRequest(c.req.raw, { hasKeys: keys.keys().length > 0, allowedHosts, corsOrigins })
     await next()
   })
   app.route('/', createS3VectorsApi(context, s3vectors))
+  app.route('/', createChromaApi(context, chroma))
   app.route('/', createRestApi(context))
   app.onError((error, c) => {
     const requestId = c.get('requestId')
     if (isServerFault(answerOf(error))) log.error(messageOf(error), { requestId, stack: error instanceof WindlassError ? undefined : error.stack })
-    return errorResponse(error, requestId)
+    return isChromaPath(c.req.path) ? respondError(error, context, requestId) : errorResponse(error, requestId)
   })
   app.notFound((c) => errorResponse(new WindlassError('not-found', `${c.req.method} ${c.req.path.slice(0, 200)} is not a route of this server: see /openapi.json`), c.get('requestId')))
   return app
