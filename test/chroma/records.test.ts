@@ -181,7 +181,7 @@ describe('refusals', () => {
 
   test.each([
     ['add', { ids: ['x'], embeddings: [[1, 2]] }, 400, 'Collection expecting embedding with dimension of 3, got 2'],
-    ['upsert', { ids: ['x', 'y'], embeddings: [[1, 2, 3], [1]] }, 400, 'Collection expecting embedding with dimension of 3, got 1'],
+    ['upsert', { ids: ['x', 'y'], embeddings: [[1, 2, 3], [1]] }, 400, 'Inconsistent dimensions in provided embeddings'],
     ['query', { query_embeddings: [[1, 2]] }, 400, 'Collection expecting embedding with dimension of 3, got 2'],
     ['add', { ids: ['x', 'y'], embeddings: [[1, 2, 3]] }, 400, 'Inconsistent number of IDs, embeddings, documents, URIs and metadatas'],
     ['add', { ids: [''], embeddings: [[1, 2, 3]] }, 400, 'Empty ID, ID must have at least one character'],

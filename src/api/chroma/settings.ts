@@ -85,7 +85,7 @@ export function describeSettings({ space, hnsw, embeddingFunction, schema }: Chr
   }
   const index = { space, ...(named !== null && { embedding_function: named }), hnsw: { ef_construction, max_neighbors, ef_search, num_threads, batch_size, sync_threshold, resize_factor } }
   const template = defaultSchema(index)
-  return { configuration, schema: schema === null ? template : merge(template, revive(schema)) }
+  return { configuration, schema: schema === null ? template : withoutSpann(merge(template, revive(schema))) }
 }
 
 /** JSON that was kept, as it is to be written. */
@@ -114,7 +114,8 @@ function readConfiguration(value: Json | undefined, path: string): GivenConfigur
   const given = index === undefined ? {} : asObject(index, `${path}.hnsw`)
   const embeddingFunction = member(configuration, 'embedding_function')
   const numbers: Record<string, number> = {}
-  for (const [name, each] of Object.entries(given)) {
+  // What belongs to the other index is taken for its space only, as the reference does.
+  for (const [name, each] of Object.entries(hnsw === undefined ? {} : given)) {
     if (name === 'space' || !fields.has(name) || each === null) continue
     numbers[name] = optionalNumber(each, `${path}.hnsw.${name}`)!
   }
@@ -169,6 +170,12 @@ function merge(base: unknown, over: unknown): unknown {
   const merged: Record<string, unknown> = { ...base }
   for (const [key, value] of Object.entries(over)) merged[key] = key in merged ? merge(merged[key], value) : value
   return merged
+}
+
+/** The reference stores every vector index as hnsw. */
+function withoutSpann(value: unknown): unknown {
+  if (!isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).flatMap(([key, each]) => (key === 'spann' ? [] : [[key, withoutSpann(each)]])))
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

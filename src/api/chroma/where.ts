@@ -68,7 +68,7 @@ function readOperator(key: string, operator: string, argument: Json, state: Stat
       return metadata({ op: operator.slice(1) as 'gt' | 'gte' | 'lt' | 'lte', key, value: argument })
     case '$in':
     case '$nin': {
-      if (!Array.isArray(argument) || argument.length === 0 || !argument.every(isScalar) || new Set(argument.map(kindOf)).size > 1) throw badWhere()
+      if (!Array.isArray(argument) || argument.length === 0 || !argument.every(isScalar) || new Set(argument.map((each) => typeof each)).size > 1) throw badWhere()
       state.terms += argument.length
       if (state.terms > termsMax) throw invalid(`Invalid where clause: more than ${termsMax} values to compare with`)
       return metadata({ op: operator === '$in' ? 'in' : 'nin', key, values: argument })
@@ -129,8 +129,4 @@ function onlyEntry(json: Json, bad: () => Error, state: State, depth: number): [
 
 function isScalar(value: Json): value is Scalar {
   return typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint' || typeof value === 'number'
-}
-
-function kindOf(value: Json): string {
-  return typeof value === 'bigint' ? 'number' : typeof value
 }

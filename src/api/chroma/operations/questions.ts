@@ -3,6 +3,7 @@ import type { Include, Match, RowView } from '../../../engine/types.ts'
 import type { Selection } from '../../../engine/where/where.ts'
 import { withCollection } from '../collections.ts'
 import type { ChromaRequest, ChromaRoute } from '../context.ts'
+import { checkIndexes } from '../disabled-indexes.ts'
 import { invalid, wrongShape } from '../errors.ts'
 import { asList, asVector, member, optionalCount, optionalTexts, typeName, type JsonObject } from '../read-body.ts'
 import { toAnswer, uriOf } from '../records.ts'
@@ -41,7 +42,10 @@ const get = (request: ChromaRequest) => {
   const limit = optionalCount(member(body, 'limit'), 'limit') ?? Infinity
   const offset = optionalCount(member(body, 'offset'), 'offset') ?? 0
   return withCollection(request, 'read', async (collection) => {
-    const rows = await collection.inspect({}, (moment) => moment.find(selection, { offset, limit, include: partsOf(include) }))
+    const rows = await collection.inspect({}, (moment) => {
+      checkIndexes(selection.where, settingsOf(moment.schema))
+      return moment.find(selection, { offset, limit, include: partsOf(include) })
+    })
     return { json: { ids: rows.map(({ key }) => key), ...columnsOf(rows, include), include } }
   })
 }
@@ -57,10 +61,14 @@ const query = (request: ChromaRequest) => {
   return withCollection(request, 'read', async (collection) => {
     const { answers, space } = await collection.inspect({}, async (moment) => {
       const { dimension } = moment.schema
-      for (const { length } of vectors) if (length !== (dimension ?? length)) throw wrongDimension(dimension!, length)
+      const settings = settingsOf(moment.schema)
+      checkIndexes(selection.where, settings)
+      const length = vectors[0]?.length
+      if (vectors.some((vector) => vector.length !== length)) throw invalid('Inconsistent dimensions in provided embeddings')
+      if (dimension !== null && length !== undefined && length !== dimension) throw wrongDimension(dimension, length)
       const legs = vectors.filter(({ length }) => length > 0).map((vector) => ({ vector }))
       const answers = k === 0 || dimension === null ? vectors.map(() => []) : await moment.rank(selection, legs, { k, include: partsOf(include) })
-      return { answers, space: settingsOf(moment.schema).space }
+      return { answers, space: settings.space }
     })
     if (k > limits.queryResultsMax && answers.some(({ length }) => length === limits.queryResultsMax)) throw invalid(`n_results is ${k}, at most ${limits.queryResultsMax} are answered at once`)
     const nested = answers.map((matches) => columnsOf(matches, include))

@@ -5,9 +5,11 @@ import type { CollectionSchema } from '../../../library/types.ts'
 import { writeInBatches } from '../batches.ts'
 import { withCollection } from '../collections.ts'
 import type { ChromaRequest, ChromaRoute } from '../context.ts'
+import { checkIndexes } from '../disabled-indexes.ts'
 import { ChromaError, invalid } from '../errors.ts'
 import { member, optionalCount, optionalTexts } from '../read-body.ts'
 import { addOperation, readRecords, sizeOf, updateOperation, type RecordInput } from '../records.ts'
+import { settingsOf } from '../settings.ts'
 import { readWhere } from '../where.ts'
 
 type ToOperations = (record: RecordInput) => Operation[]
@@ -42,12 +44,10 @@ async function write(request: ChromaRequest, records: readonly RecordInput[], to
 
 /** @throws {ChromaError} 400 with the reference's words. */
 function checkDimensions(records: readonly RecordInput[], { dimension }: CollectionSchema): void {
-  let expected = dimension
-  for (const { vector } of records) {
-    if (!vector) continue
-    expected ??= vector.length
-    if (vector.length !== expected) throw wrongDimension(expected, vector.length)
-  }
+  const found = records.find(({ vector }) => vector)?.vector?.length
+  if (found === undefined) return
+  if (records.some(({ vector }) => vector && vector.length !== found)) throw invalid('Inconsistent dimensions in provided embeddings')
+  if (found !== (dimension ?? found)) throw wrongDimension(dimension!, found)
 }
 
 export function wrongDimension(expected: number, found: number): ChromaError {
@@ -70,6 +70,7 @@ const deleteRecords = async (request: ChromaRequest) => {
       await writeInBatches(collection, (ids ?? []).filter(isKey).map((key) => ({ operations: [{ op: 'delete', key }], sizeBytes: 64 + key.length * 3 })))
       return { json: { deleted: ids?.length ?? 0 } }
     }
+    checkIndexes(where, settingsOf(await collection.schema()))
     return { json: { deleted: await deleteMatching(collection, { where, ...(ids && { keys: ids.filter(isKey) }) }, limit ?? Infinity) } }
   })
 }

@@ -4,6 +4,7 @@ import type { Metadata, MetadataValue } from '../../../format/record.ts'
 import type { Moment } from '../../../library/identified-collection.ts'
 import { withCollection } from '../collections.ts'
 import type { ChromaRequest, ChromaRoute } from '../context.ts'
+import { checkIndexes } from '../disabled-indexes.ts'
 import { invalid } from '../errors.ts'
 import type { Json } from '../parse-json.ts'
 import { readRank, scoreOf, type Knn, type Rank, type Scores } from '../rank.ts'
@@ -128,6 +129,7 @@ function readGroupBy(json: Json | undefined): GroupBy | null {
 
 async function runSearch(search: Search, moment: Moment): Promise<{ ids: string[]; documents: unknown; embeddings: unknown; metadatas: unknown; scores: unknown }> {
   const { offset, limit, groupBy, select } = search
+  checkIndexes(search.selection.where, settingsOf(moment.schema))
   let scored = search.rank ? await rankRecords(search, search.rank, moment) : await allRecords(search, moment)
   if (groupBy) scored = await pickFromGroups(scored, groupBy, moment)
   const page = scored.slice(offset, offset + limit)
@@ -165,7 +167,7 @@ async function rankRecords({ selection, knns }: Search, rank: Rank, moment: Mome
   const scored: { id: string; score: number }[] = []
   for (const id of ids) {
     const score = scoreOf(rank, id, (knn) => scores.get(knn)!)
-    if (score !== undefined && !Number.isNaN(score)) scored.push({ id, score })
+    if (score !== undefined && Number.isFinite(score)) scored.push({ id, score })
   }
   return scored.sort((a, b) => a.score - b.score || (a.id < b.id ? -1 : 1))
 }

@@ -28,13 +28,17 @@ const health = async ({ context }: ChromaRequest) => ({
   json: { is_executor_ready: context.isReady, is_log_client_ready: context.isReady },
 })
 
+const heartbeat = async ({ context }: ChromaRequest) => ({ json: { 'nanosecond heartbeat': BigInt(Math.floor(context.clock.now())) * 1_000_000n } })
+
 const identity = async ({ context }: ChromaRequest) => ({
   json: { user_id: context.access.keyId === 'none' ? '' : context.access.keyId, tenant: defaultTenant, databases: [defaultDatabase] },
 })
 
 /** Calls about the server. */
 export const serviceRoutes: readonly ChromaRoute[] = [
-  { method: 'GET', path: '/heartbeat', isPublic: true, handle: async ({ context }) => ({ json: { 'nanosecond heartbeat': BigInt(Math.floor(context.clock.now())) * 1_000_000n } }) },
+  { method: 'GET', path: '/heartbeat', isPublic: true, handle: heartbeat },
+  // The asynchronous Python client asks here.
+  { method: 'GET', path: '', isPublic: true, handle: heartbeat },
   { method: 'GET', path: '/healthcheck', isPublic: true, handle: health },
   { method: 'GET', path: '/version', isPublic: true, handle: async () => ({ json: apiVersion }) },
   { method: 'GET', path: '/pre-flight-checks', isPublic: true, handle: async () => ({ json: { max_batch_size: clientBatchMax, supports_base64_encoding: true } }) },
