@@ -16,7 +16,7 @@ const mayImport: Record<string, string[]> = {
   embed: ['base'],
   config: ['store', 'base'],
   vectorize: ['engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
-  library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
+  library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'vector', 'kernels', 'format', 'text', 'base'],
   api: ['library', 'engine', 'format', 'base'],
   server: ['api', 'library', 'config', 'base'],
   cli: ['server', 'api', 'library', 'vectorize', 'config', 'store', 'base'],

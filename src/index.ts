@@ -1,3 +1,4 @@
+import { builderInThread } from './library/index-thread.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { systemRandom, type Random } from './base/random.ts'
 import type { EmbeddingModel } from './embed/embedding-model.ts'
@@ -33,7 +34,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Buck
   let counting: CountingStore | null = null
   const wrap = (store: ObjectStore) => (counting = new CountingStore(store))
   const store = await openStore(url, { ...options.store, clock, random, wrap })
-  const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, ...(options.engine && { settings: options.engine }) })
+  const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, indexBuilder: builderInThread(() => clock.sleep(0)), ...(options.engine && { settings: options.engine }) })
   let model: Promise<EmbeddingModel> | null = options.embeddingModel ? Promise.resolve(options.embeddingModel) : null
   return new BucketHandle(store, counting!, { database, clock, random, loadModel: () => (model ??= loadStaticModel()) })
 }

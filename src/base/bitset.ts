@@ -84,6 +84,15 @@ export class Bitset {
     }
   }
 
+  /** A copy of another length: indexes past it are dropped. */
+  resized(length: number): Bitset {
+    const words = new Uint32Array((length + 31) >>> 5)
+    words.set(this.#words.subarray(0, words.length))
+    const set = new Bitset(length, words)
+    set.#trim()
+    return set
+  }
+
   clone(): Bitset {
     return new Bitset(this.length, this.#words.slice())
   }

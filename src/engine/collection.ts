@@ -82,7 +82,14 @@ export class EngineCollection extends RowReader {
   /** Moves the unflushed log into a segment now. @returns whether there was anything to move. */
   async flush(): Promise<boolean> {
     await this.#writer.drain()
-    return this.#flushOnce()
+    const { seq } = await this.core.open()
+    // A flush that was running already may have begun before the last of it was written.
+    let hasFlushed = false
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      hasFlushed = (await this.#flushOnce()) || hasFlushed
+      if ((await this.core.open()).manifest.floor >= seq) break
+    }
+    return hasFlushed
   }
 
   /**

@@ -9,8 +9,10 @@ import { ageMs, atStore, momentNow, type Moment } from './commit/moment.ts'
 import { Lane, SharedRun } from './lane.ts'
 import type { AnalyzerFor } from './memtable.ts'
 import type { SectionCache } from './section-cache.ts'
+import type { IndexBuilder } from '../vector/index-builder.ts'
 import { Segment } from './segment.ts'
 import type { ReadOptions } from './types.ts'
+import type { VectorMemory } from './vector-memory.ts'
 import { View, type Snapshot, type ViewContext } from './view.ts'
 
 /** Plain numbers that tune the engine; every one has a default. */
@@ -26,8 +28,10 @@ export interface EngineSettings {
   /** Above this many unflushed bytes a writer flushes before it goes on. */
   readonly unflushedBytesMax: number
   readonly unflushedCommitsMax: number
-  /** Decoded segments kept in memory. */
+  /** Kept in memory of segments: half of it for vector indexes, half for all else. */
   readonly memoryBudgetBytes: number
+  /** With fewer vectors, a segment has no vector index: scoring them all costs less, and is exact. */
+  readonly indexedRowsMin: number
   /** Least time between two manifest puts of a process: stores refuse to overwrite one key more than once a second. */
   readonly manifestIntervalMs: number
   /** Merge when this many segments are of one size. */
@@ -35,6 +39,8 @@ export interface EngineSettings {
   /** What a merge makes is at most this large. */
   readonly segmentBytesMax: number
   readonly segmentRowsMax: number
+  /** The same for those of its sections that are read as wholes: the cache must be able to hold some. */
+  readonly segmentIndexBytesMax: number
   /** How long who maintains a collection may be silent before another process takes over. */
   readonly leaseMs: number
   /** How far back a collection can be opened: replaced objects are kept this long, at least the grace period. */
@@ -50,10 +56,12 @@ export const defaultEngineSettings: EngineSettings = {
   unflushedBytesMax: 64 * 1024 * 1024,
   unflushedCommitsMax: 1000,
   memoryBudgetBytes: 256 * 1024 * 1024,
+  indexedRowsMin: 2000,
   manifestIntervalMs: 2000,
   mergeFanIn: 4,
-  segmentBytesMax: 256 * 1024 * 1024,
-  segmentRowsMax: 500_000,
+  segmentBytesMax: 4 * 1024 * 1024 * 1024,
+  segmentRowsMax: 1_000_000,
+  segmentIndexBytesMax: 96 * 1024 * 1024,
   leaseMs: 60_000,
   historyMs: 24 * 3_600_000,
 }
@@ -69,6 +77,8 @@ export interface EngineContext {
   readonly settings: EngineSettings
   readonly cache: SectionCache
   readonly analyzerFor: AnalyzerFor
+  readonly indexBuilder: IndexBuilder
+  readonly vectors: VectorMemory
 }
 
 /** One collection id in this process: its view of the log, and how that view is kept fresh. */
@@ -96,7 +106,8 @@ export class CollectionCore {
     this.id = id
     this.prefix = dataPrefix(id)
     this.viewContext = {
-      openSegment: (ref) => new Segment(context.store, this.prefix, ref, context.cache),
+      vectors: context.vectors,
+      openSegment: (ref) => new Segment(context.store, this.prefix, ref, context.cache, context.vectors),
       analyzerFor: context.analyzerFor,
       terms: new WeakMap(),
     }

@@ -12,7 +12,9 @@ import { makeBranch, noteRestore } from './maintain/branch.ts'
 import { repair, type RepairReport } from './maintain/repair.ts'
 import { sweepTrash, type TrashReport } from './maintain/trash.ts'
 import type { AnalyzerFor } from './memtable.ts'
+import { builderInSteps, type IndexBuilder } from '../vector/index-builder.ts'
 import { SectionCache } from './section-cache.ts'
+import { VectorMemory } from './vector-memory.ts'
 
 /** What the engine is given: a place for bytes, time, chance, analyzers. */
 export interface EngineComponents {
@@ -21,6 +23,8 @@ export interface EngineComponents {
   readonly random: Random
   readonly analyzerFor: AnalyzerFor
   readonly settings?: Partial<EngineSettings>
+  /** Where vector indexes are built; default: in this thread, in short steps. */
+  readonly indexBuilder?: IndexBuilder
 }
 
 /** All collections of one bucket. Holds no state that the bucket does not have. */
@@ -30,9 +34,10 @@ export class Database {
   readonly #open = new Map<string, Promise<EngineCollection>>()
   readonly #byId = new Map<string, EngineCollection>()
 
-  constructor({ store, clock, random, analyzerFor, settings }: EngineComponents) {
+  constructor({ store, clock, random, analyzerFor, settings, indexBuilder = builderInSteps(() => clock.sleep(0)) }: EngineComponents) {
     const whole = { ...defaultEngineSettings, ...settings }
-    this.context = { store, clock, random, settings: whole, analyzerFor, cache: new SectionCache(whole.memoryBudgetBytes) }
+    const budget = whole.memoryBudgetBytes / 2
+    this.context = { store, clock, random, settings: whole, analyzerFor, cache: new SectionCache(budget), vectors: new VectorMemory(budget), indexBuilder }
     this.catalog = new Catalog(this.context)
   }
 

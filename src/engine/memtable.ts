@@ -3,6 +3,8 @@ import type { Row, Space } from '../format/record.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import { MemoryPostings } from '../text/postings.ts'
 import type { Analyzer } from '../text/analyzer.ts'
+import { ExactRows } from './exact-rows.ts'
+import type { VectorMemory } from './vector-memory.ts'
 
 /** Finds the analyzer that a schema names. */
 export type AnalyzerFor = (id: string) => Analyzer
@@ -14,23 +16,26 @@ export type AnalyzerFor = (id: string) => Analyzer
 export class Memtable {
   readonly rows: Row[] = []
   readonly postings = new Map<string, MemoryPostings>()
+  readonly vectors: ExactRows
   /** The effect each row came from: what its terms are remembered by. */
   readonly #origins: object[] = []
   readonly #slotByKey = new Map<string, number>()
-  readonly #deadSlots = new Set<number>()
+  readonly #live: Record<Space, LiveSlots> = { records: new LiveSlots(), documents: new LiveSlots() }
   readonly #analyzerFor: AnalyzerFor
   readonly #terms: WeakMap<object, Map<string, string[]>>
 
   /** @param terms Kept across memtables: a row is analyzed once, however often the tail is applied again. */
-  constructor(analyzerFor: AnalyzerFor, terms: WeakMap<object, Map<string, string[]>>) {
+  constructor(analyzerFor: AnalyzerFor, terms: WeakMap<object, Map<string, string[]>>, memory: VectorMemory) {
     this.#analyzerFor = analyzerFor
     this.#terms = terms
+    this.vectors = new ExactRows(memory)
   }
 
   /** Adds a row under a key that has no live row here. `origin`: the effect it came from. */
   add(row: Row, schema: CollectionSchema, origin: object): void {
     const slot = this.rows.length
     this.rows.push(row)
+    this.#live[row.space].add(slot)
     this.#slotByKey.set(memoryKey(row.space, row.key), slot)
     this.#origins.push(origin)
     this.#indexText(slot, schema)
@@ -59,7 +64,7 @@ export class Memtable {
     const slot = this.#slotByKey.get(memoryKey(space, key))
     if (slot === undefined) return false
     this.#slotByKey.delete(memoryKey(space, key))
-    this.#deadSlots.add(slot)
+    this.#live[space].remove(slot)
     return true
   }
 
@@ -70,18 +75,12 @@ export class Memtable {
 
   /** The live slots of `space` as of now. */
   liveSlots(space: Space): Bitset {
-    const live = new Bitset(this.rows.length)
-    for (let slot = 0; slot < this.rows.length; slot++) {
-      if (this.rows[slot]!.space === space && !this.#deadSlots.has(slot)) live.set(slot)
-    }
-    return live
+    return this.#live[space].toBitset(this.rows.length)
   }
 
   /** How many live rows `space` has. */
   liveCount(space: Space): number {
-    let count = 0
-    for (const slot of this.#slotByKey.values()) if (this.rows[slot]!.space === space) count++
-    return count
+    return this.#live[space].count
   }
 
   #termsOf(origin: object, field: string, text: string, analyzer: string): string[] {
@@ -91,6 +90,27 @@ export class Memtable {
     let terms = byField.get(name)
     if (!terms) byField.set(name, (terms = this.#analyzerFor(analyzer).terms(text)))
     return terms
+  }
+}
+
+/** Live slots of one space: a snapshot's copy costs a bit a slot. */
+class LiveSlots {
+  #bits = new Bitset(1024)
+  count = 0
+
+  add(slot: number): void {
+    if (slot >= this.#bits.length) this.#bits = this.#bits.resized(slot * 2)
+    this.#bits.set(slot)
+    this.count++
+  }
+
+  remove(slot: number): void {
+    this.#bits.clear(slot)
+    this.count--
+  }
+
+  toBitset(length: number): Bitset {
+    return this.#bits.resized(length)
   }
 }
 

@@ -6,6 +6,7 @@ import type { Filter } from './query/filter.ts'
 import { countRows, listRows } from './query/list.ts'
 import { findRows, readRows } from './query/rows.ts'
 import { search } from './query/search.ts'
+import { noTally } from './segment-index.ts'
 import type { Include, ListOptions, ListPage, QueryOptions, QueryResult, ReadOptions, RowView } from './types.ts'
 import { checkKey } from './validate.ts'
 import type { Snapshot } from './view.ts'
@@ -47,6 +48,13 @@ export abstract class RowReader {
   /** Nearest rows, best BM25 rows, or both fused. */
   async query(options: QueryOptions): Promise<QueryResult> {
     return this.read(options, (snapshot) => search(snapshot, options, this.#analyzerFor))
+  }
+
+  /** Reads vector indexes, and vectors that have none, into memory ahead of the first query, as far as the budget reaches. */
+  async warm(options: ReadOptions = {}): Promise<void> {
+    await this.read(options, async ({ segments }) => {
+      for (const { segment } of segments) await (segment.index ? segment.index.warm({ ...noTally }) : segment.vectors())
+    })
   }
 
   /** Runs `task` on one snapshot, as fresh as asked: for questions that have no method here. It may run twice. */

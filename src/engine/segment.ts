@@ -1,21 +1,32 @@
 import { Bitset } from '../base/bitset.ts'
 import { WindlassError } from '../base/errors.ts'
 import { dataPrefix } from '../format/catalog-entry.ts'
+import { crc32c } from '../format/checksum.ts'
 import { decodeDeletes, deletesKey } from '../format/deletes.ts'
 import type { SectionRef, SegmentRef } from '../format/manifest.ts'
 import { decodeMetadata, type Metadata, type Space } from '../format/record.ts'
 import { segmentKey, verifySection } from '../format/segment.ts'
-import { BlobIndex, decodeText, KeySection, NormSection, RowSection, VectorSection } from '../format/segment-sections.ts'
+import type { BlobPlace, RowCard } from '../format/row-card.ts'
+import { BlobIndex, decodeText, KeySection, NormSection, RowSection, vectorRange, VectorSection } from '../format/segment-sections.ts'
+import { viewF32 } from '../format/typed-views.ts'
 import type { ByteRange, ObjectStore } from '../store/object-store.ts'
 import { StoredPostings } from '../text/postings.ts'
+import { indexSections } from '../vector/index-codec.ts'
 import { Columns } from './query/columns.ts'
 import type { VectorBlock } from './query/vectors.ts'
 import type { SectionCache } from './section-cache.ts'
+import { ExactRows } from './exact-rows.ts'
+import { SegmentIndex, type SearchTally, type SectionSource } from './segment-index.ts'
+import type { VectorMemory } from './vector-memory.ts'
 
 /** A segment up to this size is read whole, at the first need of any of it: one round trip instead of several. */
-const wholeBytesMax = 2 * 1024 * 1024
+const wholeBytesMax = 5 * 1024 * 1024
+/** After so many queries that read vectors one by one, they are fetched together. */
+const vectorReadsMax = 8
 /** Blobs nearer than this are read together: the gap costs less than a request (about 60 ms at 30 MB/s). */
 const gapBytesMax = 256 * 1024
+/** The same for the few rows of an answer, which lie anywhere. */
+const rowGapBytesMax = 32 * 1024
 
 /** Reads one immutable segment, section by section, as needed. */
 export class Segment {
@@ -23,22 +34,45 @@ export class Segment {
   readonly #store: ObjectStore
   /** Where its bitmap lies. */
   readonly #deletesPrefix: string
-  /** The object's key. */
   readonly #key: string
   readonly #cache: SectionCache
   readonly #sections: ReadonlyMap<string, SectionRef>
+  /** Null: it has none. */
+  readonly index: SegmentIndex | null
+  /** Its vectors where it has no index. */
+  readonly exactRows: ExactRows
+  #vectorReads = 0
 
-  constructor(store: ObjectStore, prefix: string, ref: SegmentRef, cache: SectionCache) {
+  constructor(store: ObjectStore, prefix: string, ref: SegmentRef, cache: SectionCache, vectorMemory: VectorMemory) {
     this.ref = ref
     this.#store = store
     this.#deletesPrefix = ref.deletes?.owner ? dataPrefix(ref.deletes.owner) : prefix
     this.#key = (ref.owner ? dataPrefix(ref.owner) : prefix) + segmentKey(ref.id)
     this.#cache = cache
     this.#sections = new Map(ref.sections.map((section) => [section.name, section]))
+    const source: SectionSource = {
+      key: this.#key,
+      sizeOf: (name) => this.#section(name).size,
+      whole: (name) => this.#transient(name),
+      range: (name, start, end) => this.#range(name, start, end),
+    }
+    this.exactRows = new ExactRows(vectorMemory)
+    this.index = this.#sections.has(indexSections.head) ? new SegmentIndex(source, vectorMemory) : null
+  }
+
+  /** The object's key. */
+  get key(): string {
+    return this.#key
   }
 
   get rowCount(): number {
     return this.ref.rowCount
+  }
+
+  /** Of its vectors; 0 when no row has one. */
+  get dimension(): number {
+    const { start } = vectorRange(0, 0)
+    return this.rowCount === 0 ? 0 : (this.#section('vectors').size - start) / 4 / this.rowCount
   }
 
   /** Rows of `space` that the manifest does not name as deleted. */
@@ -74,6 +108,8 @@ export class Segment {
 
   /** All rows of a space, dead or alive. Do not change it. */
   async rowsOfSpace(space: Space): Promise<Bitset> {
+    const { recordCount, documentRowCount } = this.ref
+    if (recordCount === 0 || documentRowCount === 0) return (space === 'records') === recordCount > 0 ? Bitset.full(this.rowCount) : new Bitset(this.rowCount)
     return this.#derived(`space:${space}`, async () => {
       const rows = await this.rows()
       return bitsetWhere(this.rowCount, (row) => rows.spaceAt(row) === space)
@@ -102,6 +138,44 @@ export class Segment {
     return this.#sections.has(name) ? this.#decoded(name, (bytes) => StoredPostings.open(bytes)) : null
   }
 
+  /**
+   * Vectors of rows whose cards are known. From memory where all of them are there; whole sections are fetched into it, in the background,
+   * once rows have been read one by one for some queries and the section fits.
+   */
+  async vectorsAt(cards: readonly RowCard[], dimension: number, tally?: SearchTally): Promise<Float32Array[]> {
+    const whole = this.#cache.peek<VectorSection>(`${this.#cacheName('vectors')}:decoded`)
+    if (whole) return cards.map(({ row }) => whole.vectorAt(row))
+    const section = this.#section('vectors')
+    if (++this.#vectorReads >= vectorReadsMax && section.size <= this.#cache.budgetBytes / 2) void this.#decoded('vectors', (bytes) => new VectorSection(bytes, this.#key)).catch(() => undefined)
+    const places = cards.map(({ row, vectorChecksum }) => {
+      const { start, end } = vectorRange(row, dimension)
+      return { start, size: end - start, checksum: vectorChecksum }
+    })
+    const blobs = await this.blobsAt('vectors', places, cards, tally)
+    return blobs.map((bytes) => viewF32(bytes, 0, dimension))
+  }
+
+  /** Verified blobs at known places of a section, by as few range reads as make sense. @param cards Whose they are, for errors. */
+  async blobsAt(name: string, places: readonly BlobPlace[], cards: readonly RowCard[], tally?: SearchTally): Promise<Uint8Array[]> {
+    const groups = inGroups(places.map(({ start, size }, i) => ({ i, start, end: start + size })), rowGapBytesMax)
+    const blobs = new Array<Uint8Array>(places.length)
+    await Promise.all(
+      groups.map(async ({ start, end, members }) => {
+        const bytes = start === end ? new Uint8Array(0) : await this.#range(name, start, end)
+        if (tally) tally.requests++
+        if (tally) tally.bytesRead += bytes.length
+        for (const member of members) {
+          const blob = bytes.subarray(member.start - start, member.end - start)
+          if (crc32c(blob) !== places[member.i]!.checksum) {
+            throw new WindlassError('corrupt', `${this.#key}: section ${name} is damaged: row ${cards[member.i]!.row} fails its checksum`, { key: this.#key })
+          }
+          blobs[member.i] = blob
+        }
+      }),
+    )
+    return blobs
+  }
+
   /** Vectors of a few rows; null where a row has none. */
   async vectorsOf(rows: readonly number[]): Promise<(Float32Array | null)[]> {
     const { dimension, vectors, present } = await this.vectors()
@@ -127,15 +201,7 @@ export class Segment {
       const whole = await this.#bytes(name)
       return rows.map((row) => index.blobAt(row, whole))
     }
-    const wanted = rows.map((row, i) => ({ i, row, ...index.rangeOf(row) })).sort((a, b) => a.start - b.start)
-    const groups: { start: number; end: number; members: typeof wanted }[] = []
-    for (const range of wanted) {
-      const last = groups.at(-1)
-      if (last && range.start - last.end <= gapBytesMax) {
-        last.end = Math.max(last.end, range.end)
-        last.members.push(range)
-      } else groups.push({ start: range.start, end: range.end, members: [range] })
-    }
+    const groups = inGroups(rows.map((row, i) => ({ i, row, ...index.rangeOf(row) })), gapBytesMax)
     const blobs = new Array<Uint8Array>(rows.length)
     await Promise.all(
       groups.map(async ({ start, end, members }) => {
@@ -178,6 +244,20 @@ export class Segment {
     })
   }
 
+  /** A section's verified bytes, for a caller who keeps what it makes of them elsewhere. */
+  async #transient(name: string): Promise<Uint8Array> {
+    const bytes = await this.#bytes(name)
+    if (this.ref.size > wholeBytesMax) this.#cache.drop(this.#cacheName(name))
+    return bytes
+  }
+
+  /** Bytes of a section that have a checksum of their own. */
+  async #range(name: string, start: number, end: number): Promise<Uint8Array> {
+    const section = this.#section(name)
+    if (this.ref.size <= wholeBytesMax) return (await this.#bytes(name)).subarray(start, end)
+    return this.#read({ start: section.offset + start, end: section.offset + end })
+  }
+
   async #read(range: ByteRange | undefined): Promise<Uint8Array> {
     const answer = await this.#store.get(this.#key, range ? { range } : {})
     if (answer.kind !== 'found') throw missingObject(this.#store.url, this.#key)
@@ -193,6 +273,19 @@ export class Segment {
   #cacheName(part: string): string {
     return `${this.#key}#${part}`
   }
+}
+
+/** Ranges, in order of their start, joined where the gap is small. */
+function inGroups<Range extends { readonly start: number; readonly end: number }>(ranges: readonly Range[], gapMax: number): { start: number; end: number; members: Range[] }[] {
+  const groups: { start: number; end: number; members: Range[] }[] = []
+  for (const range of [...ranges].sort((a, b) => a.start - b.start)) {
+    const last = groups.at(-1)
+    if (last && range.start - last.end <= gapMax) {
+      last.end = Math.max(last.end, range.end)
+      last.members.push(range)
+    } else groups.push({ start: range.start, end: range.end, members: [range] })
+  }
+  return groups
 }
 
 function bitsetWhere(length: number, test: (row: number) => boolean): Bitset {

@@ -99,6 +99,10 @@ export interface QueryOptions extends ReadOptions {
   readonly filter?: Filter
   readonly fusion?: Fusion
   readonly include?: Include
+  /** Share of the true nearest rows that a vector search should find, 0.5 to 1; 1: every vector is scored. Default 0.95. Collections of a few thousand rows are always searched exactly. */
+  readonly recall?: number
+  /** Clusters to probe in each segment, for experts; overrides what `recall` comes to. */
+  readonly probes?: number
 }
 
 export interface Match extends RowView {
@@ -112,7 +116,21 @@ export interface Match extends RowView {
 
 export interface QueryResult {
   readonly matches: readonly Match[]
-  readonly stats: { readonly rowsScored: number; readonly rowsMatching: number }
+  readonly stats: QueryStats
+}
+
+/** What a query did. Requests, bytes and round trips are those for vectors; a query that finds all in memory makes none. */
+export interface QueryStats {
+  /** Rows that the answer was chosen from: those the filter keeps. */
+  readonly rowsMatching: number
+  /** Rows scored: by their 1-bit codes in indexed segments, else exactly. */
+  readonly rowsScored: number
+  readonly clustersProbed: number
+  /** Rows scored again by 8-bit codes. */
+  readonly candidates: number
+  readonly requests: number
+  readonly bytesRead: number
+  readonly roundTrips: number
 }
 
 export interface CollectionStats {

@@ -8,6 +8,7 @@ import type { ReadCommit } from './commit/log.ts'
 import type { LoadedManifest } from './commit/manifest-object.ts'
 import { Memtable, type AnalyzerFor } from './memtable.ts'
 import type { Segment } from './segment.ts'
+import type { VectorMemory } from './vector-memory.ts'
 
 /** A segment and which of its rows are superseded or deleted, by the manifest's bitmap or by the log above it. */
 export interface SegmentState {
@@ -26,11 +27,14 @@ export interface Snapshot {
   readonly segments: readonly { readonly segment: Segment; readonly dead: Bitset }[]
   readonly memtable: Memtable
   readonly liveSlots: Readonly<Record<Space, Bitset>>
+  /** Live rows of space records. */
+  readonly recordCount: number
 }
 
 export interface ViewContext {
   openSegment(ref: Manifest['segments'][number]): Segment
   readonly analyzerFor: AnalyzerFor
+  readonly vectors: VectorMemory
   readonly terms: WeakMap<object, Map<string, string[]>>
 }
 
@@ -74,7 +78,7 @@ export class View {
         return { segment, dead: await segment.loadDeletes(), shared: false, died: { records: 0, documents: 0 } }
       }),
     )
-    return new View(loaded, segments, new Memtable(context.analyzerFor, context.terms))
+    return new View(loaded, segments, new Memtable(context.analyzerFor, context.terms, context.vectors))
   }
 
   /** Applies the next commit. @throws {WindlassError} `corrupt` when it is not the next. */
@@ -104,6 +108,7 @@ export class View {
       segments: this.segments.map(({ segment, dead }) => ({ segment, dead })),
       memtable: this.memtable,
       liveSlots: { records: this.memtable.liveSlots('records'), documents: this.memtable.liveSlots('documents') },
+      recordCount: this.count('records'),
     }
   }
 

@@ -77,6 +77,11 @@ export class SegmentStream {
     return bytes
   }
 
+  /** Bytes of a section that has ended. */
+  sizeOf(name: string): number {
+    return this.#sections.find((section) => section.name === name)?.size ?? 0
+  }
+
   /** The last bytes, and the sections as the manifest names them. */
   finish(counts: SegmentCounts): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[] } {
     this.#close()
@@ -237,34 +242,44 @@ export function openSegment(
   return { directory, sections }
 }
 
+/** Those of a segment's sections that say where each row's parts lie, encoded. */
+export interface EncodedRowIndexes {
+  readonly rows: Uint8Array
+  readonly keys: Uint8Array
+  readonly norms: Uint8Array
+  readonly metadataOffsets: Uint8Array
+  readonly documentOffsets: Uint8Array
+  readonly metadataSize: number
+  readonly documentSize: number
+}
+
 /** A section that this folder does not look into: columns, text postings, codes. */
 export interface ExtraSection {
   readonly name: string
   readonly bytes: Uint8Array
 }
 
+/** A segment whose rows are in, and to which sections may be added. */
+export interface BegunSegment {
+  readonly writer: SegmentWriter
+  readonly counts: SegmentCounts
+  readonly indexes: EncodedRowIndexes
+  /** Of each row, as `rowChecksum` computes it. */
+  readonly checksums: readonly bigint[]
+}
+
 /**
- * A whole segment of `rows` at once. `checksums`: of each row, as `rowChecksum` computes it.
- * @param rows Live rows sorted by `born`, at most one of each key in each space.
- * @param dimension Of all vectors; 0 when no row has one.
+ * The sections that every segment has, of `rows`.
+ * @param segment.rows Live rows sorted by `born`, at most one of each key in each space.
+ * @param segment.dimension Of all vectors; 0 when no row has one.
  * @throws {WindlassError} `invalid` for rows out of order, a key twice, a vector of another dimension.
  */
-export function encodeSegment({
-  id,
-  rows,
-  dimension,
-  extraSections,
-}: {
-  id: string
-  rows: Iterable<Row>
-  dimension: number
-  extraSections: readonly ExtraSection[]
-}): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[]; counts: SegmentCounts; checksums: readonly bigint[] } {
+export function beginSegment({ id, rows, dimension }: { id: string; rows: Iterable<Row>; dimension: number }): BegunSegment {
   const list = [...rows]
   checkOrder(list)
   const vectors = list.map(({ vector }) => vector)
   const metadata = list.map((row) => encodeMetadata(row.metadata))
-  const documents = codecs.encodeBlobs(list.map(({ document }) => toUtf8(document ?? '')))
+  const documentBlobs = codecs.encodeBlobs(list.map(({ document }) => toUtf8(document ?? '')))
   const metadataBlobs = codecs.encodeBlobs(metadata)
   const facts = list.map((row, i) => ({
     ...row,
@@ -272,19 +287,42 @@ export function encodeSegment({
     hasDocument: row.document !== null,
     checksum: rowChecksum(row, metadata[i]),
   }))
+  const indexes: EncodedRowIndexes = {
+    rows: codecs.encodeRowSection(facts),
+    keys: codecs.encodeKeySection(list),
+    norms: codecs.encodeNormSection(vectors),
+    metadataOffsets: metadataBlobs.offsets,
+    documentOffsets: documentBlobs.offsets,
+    metadataSize: metadataBlobs.bytes.length,
+    documentSize: documentBlobs.bytes.length,
+  }
   const writer = new SegmentWriter()
-  writer.add('rows', codecs.encodeRowSection(facts))
-  writer.add('keys', codecs.encodeKeySection(list))
+  writer.add('rows', indexes.rows)
+  writer.add('keys', indexes.keys)
   writer.add('vectors', codecs.encodeVectorSection(vectors, dimension))
-  writer.add('norms', codecs.encodeNormSection(vectors))
-  writer.add('metadata-offsets', metadataBlobs.offsets)
+  writer.add('norms', indexes.norms)
+  writer.add('metadata-offsets', indexes.metadataOffsets)
   writer.add('metadata', metadataBlobs.bytes)
-  writer.add('documents-offsets', documents.offsets)
-  writer.add('documents', documents.bytes)
-  for (const { name, bytes } of extraSections) writer.add(name, bytes)
+  writer.add('documents-offsets', indexes.documentOffsets)
+  writer.add('documents', documentBlobs.bytes)
   const recordCount = list.filter(({ space }) => space === 'records').length
   const counts = { id, rowCount: list.length, recordCount, documentRowCount: list.length - recordCount }
-  return { ...writer.finish(counts), counts, checksums: facts.map(({ checksum }) => checksum) }
+  return { writer, counts, indexes, checksums: facts.map(({ checksum }) => checksum) }
+}
+
+/** As `beginSegment`, and whole, with `extraSections`. */
+export function encodeSegment({
+  extraSections,
+  ...segment
+}: {
+  id: string
+  rows: Iterable<Row>
+  dimension: number
+  extraSections: readonly ExtraSection[]
+}): { bytes: Uint8Array<ArrayBuffer>; sections: SectionRef[]; counts: SegmentCounts; checksums: readonly bigint[] } {
+  const { writer, counts, checksums } = beginSegment(segment)
+  for (const { name, bytes } of extraSections) writer.add(name, bytes)
+  return { ...writer.finish(counts), counts, checksums }
 }
 
 function checkOrder(rows: readonly Row[]): void {

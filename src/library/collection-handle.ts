@@ -88,6 +88,14 @@ export class CollectionHandle implements Collection {
     await this.#run((collection) => collection.flush())
   }
 
+  async merge(): Promise<boolean> {
+    return this.#run((collection) => collection.merge({ isForced: true }))
+  }
+
+  async warm(): Promise<void> {
+    await this.#run((collection) => collection.warm())
+  }
+
   async sweep(): Promise<SweepResult | null> {
     const report = await this.#run((collection) => collection.sweep())
     return report && { deletedCount: report.deletedCount, plannedCount: report.plannedCount }

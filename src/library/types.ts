@@ -149,6 +149,10 @@ export interface Collection {
   /** Changes what may change, in one commit. `change` is asked at its place in the log. */
   update(change: (stats: CollectionSchema) => CollectionChanges): Promise<void>
   flush(): Promise<void>
+  /** Joins segments into as few as may be, now; it happens by itself, when it is due. @returns whether anything changed. */
+  merge(): Promise<boolean>
+  /** Reads vector indexes into memory ahead of the first query, as far as the memory budget reaches. */
+  warm(): Promise<void>
   /** Deletes objects that nothing has named for a grace period, and plans the next visit. It happens by itself after writes. */
   sweep(): Promise<SweepResult | null>
 

@@ -4,6 +4,7 @@ import { blockBytes, type Address } from '../kernels/kernels.ts'
 import { assignRows, none, type Assignment } from './assign.ts'
 import { calibrate } from './calibrate.ts'
 import type { Metric } from './exact-search.ts'
+import { decodeCentroids, encodeCentroids } from './index-codec.ts'
 import type { IndexHead } from './index-layout.ts'
 import { blockCount, recordBytes, writeList, writeRecord } from './list-codec.ts'
 import { measureSpace, SpaceMap, type VectorSource } from './space.ts'
@@ -42,9 +43,12 @@ export function defaultClusters(count: number): number {
   return count <= exhaustiveMax ? 1 : Math.round(Math.min(count / 32, 6 * Math.sqrt(count)))
 }
 
+/** A head that knows its rows. */
+export type BuiltHead = IndexHead & { readonly rowOfSlot: Uint32Array }
+
 /** A built index: its head, and its lists and records cluster by cluster, made when asked for, so that they need not be in memory together. */
 export interface BuiltIndex {
-  readonly head: IndexHead
+  readonly head: BuiltHead
   /** The bytes of a cluster's posting list. */
   list(cluster: number): Uint8Array<ArrayBuffer>
   /** The bytes of a cluster's records. */
@@ -68,7 +72,7 @@ export function* buildIndex(heap: KernelHeap, source: VectorSource, options: Bui
   const twice = (options.twice ?? true) && clusters > 1
   const training = { clusters, iterations: options.iterations ?? 10, sampleRows: options.sampleRows ?? 40, sampleBytesMax: options.sampleBytesMax ?? 2 ** 28 }
   const trained = yield* trainCentroids(heap, map, source, clusters === 1 ? { ...training, iterations: 1, sampleRows: 10_000 } : training, random)
-  let centroids = copyCentroids(heap, trained, clusters * map.padded)
+  let centroids = rounded(copyCentroids(heap, trained, clusters * map.padded), map.padded)
   heap.release(trained)
   let assignment: Assignment
   for (let round = 0; ; round++) {
@@ -77,11 +81,16 @@ export function* buildIndex(heap: KernelHeap, source: VectorSource, options: Bui
     heap.release(address)
     const crowded = crowdedClusters(assignment, centroids.length / map.padded, twice)
     if (clusters === 1 || crowded.length === 0 || round === 2) break
-    centroids = yield* splitClusters(heap, map, source, centroids, assignment, crowded, random)
+    centroids = rounded(yield* splitClusters(heap, map, source, centroids, assignment, crowded, random), map.padded)
   }
   const built = encodeIndex(heap, map, source, clusters === 1 ? { centroids, assignment } : cutLists(centroids, map.padded, assignment, twice))
   if (options.calibrated === false) return built
-  return { ...built, head: { ...built.head, effort: yield* calibrate(heap, built, source, random) } }
+  return { ...built, head: { ...built.head, ...(yield* calibrate(heap, built, source, random)) } }
+}
+
+/** What is stored of centroids: codes are made relative to it. */
+function rounded(centroids: Float32Array, padded: number): Float32Array {
+  return decodeCentroids(encodeCentroids(centroids, padded), padded)
 }
 
 function copyCentroids(heap: KernelHeap, at: Address, length: number): Float32Array {
@@ -181,7 +190,7 @@ function encodeIndex(heap: KernelHeap, map: SpaceMap, source: VectorSource, { ce
   firstRows.rows.forEach((row, slot) => (slotOfRow[row] = slot))
   const listBlocks = new Uint32Array(clusters + 1)
   for (let c = 0; c < clusters; c++) listBlocks[c + 1] = listBlocks[c]! + blockCount(firstRows.of(c).length + secondRows.of(c).length)
-  const head: IndexHead = { space, count: source.count, clusters, centroids, listBlocks, slots: firstRows.starts, rowOfSlot: firstRows.rows, effort: [] }
+  const head: BuiltHead = { space, count: source.count, rowCount: source.count, clusters, centroids, listBlocks, slots: firstRows.starts, rowOfSlot: firstRows.rows, spread: null, effort: [] }
   const vector = heap.allocate(padded * 4)
   const centroid = heap.allocate(padded * 4)
   const list = (c: number) => {

@@ -2,10 +2,10 @@ import type { Random } from '../base/random.ts'
 import type { KernelHeap } from '../kernels/heap.ts'
 import { none } from './assign.ts'
 import type { BuiltIndex } from './build.ts'
-import type { Effort } from './index-layout.ts'
+import type { Effort, Spread } from './index-layout.ts'
 import { candidatesMax, IndexReader } from './index-reader.ts'
-import type { VectorSource } from './space.ts'
-import { exactRows } from './exact-rows.ts'
+import { SpaceMap, type VectorSource } from './space.ts'
+import { exactRows, type ScoredRows } from './exact-rows.ts'
 import { sampleRows, type BuildProgress } from './train.ts'
 
 /** The recalls that efforts are measured for. */
@@ -17,6 +17,8 @@ const depths = [10, 30, 100, 1000] as const
 const queriesMax = 400
 /** Of these, those whose candidates are ranked. */
 const rankedMax = 64
+/** Pairs of rows by which their spread is measured. */
+const pairsMax = 2000
 /** Posting lists kept while candidates are ranked. */
 const listBytesMax = 2 ** 27
 /**
@@ -39,16 +41,22 @@ interface Sample {
   /** By place: how much less than the best. Ascending. */
   readonly allGaps: Float32Array
   readonly truth: Uint32Array
+  /** Score of the farthest neighbor. */
+  readonly least: number
+}
+
+function nthRows({ rows, scores }: ScoredRows, depth: number): ScoredRows {
+  return { rows: rows.subarray(skipped, skipped + depth), scores: scores.subarray(skipped, skipped + depth) }
 }
 
 /**
  * Measures on the data itself what recall costs: takes rows as queries (each without itself), finds their neighbors exactly, and sees how many
  * clusters must be probed and how many candidates reranked to find them.
- * @returns One effort for each of `recallLevels`, for each depth of at most a twentieth of the rows. Empty with fewer than 200 rows.
+ * @returns How rows are spread, and one effort for each of `recallLevels`, for each depth of at most a twentieth of the rows. Empty with fewer than 200 rows.
  */
-export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSource, random: Random): Generator<BuildProgress, Effort[]> {
+export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSource, random: Random): Generator<BuildProgress, { effort: Effort[]; spread: Spread | null }> {
   const measured = depths.filter((depth) => depth * 20 <= source.count)
-  if (measured.length === 0) return []
+  if (measured.length === 0) return { effort: [], spread: null }
   const rows = sampleRows(source.count, queriesMax, random)
   const fewer = (count: number, depth: number) => Math.ceil(count / Math.sqrt(depth / depths[0]))
   const depthOf = (query: number) => measured.findLast((depth) => query < fewer(rows.length, depth))!
@@ -58,7 +66,7 @@ export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSo
   const efforts: Effort[] = []
   for (const depth of measured) {
     const asked = rows.subarray(0, fewer(rows.length, depth))
-    const samples = Array.from(asked, (row, i) => placeNeighbors(reader, built, source, row, truth[i]!.subarray(skipped, skipped + depth)))
+    const samples = Array.from(asked, (row, i) => placeNeighbors(reader, built, source, row, nthRows(truth[i]!, depth)))
     const probing = recallLevels.map((recall) => cheapestProbing(samples, 1 - (1 - recall) * probeShare))
     const ranks = recallLevels.map(() => [] as number[])
     const ranked = fewer(rankedMax, depth)
@@ -68,11 +76,11 @@ export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSo
     }
     recallLevels.forEach((recall, level) => {
       const rank = tailRank(ranks[level]!, (1 - recall) * (built.head.clusters === 1 ? rankShareAlone : rankShare))
-      efforts.push({ recall, depth, ...probing[level]!, candidates: Math.min(candidatesMax, Math.max(6 * depths[0], 2 * depth, Math.ceil(1.25 * rank))) })
+      efforts.push({ recall, depth, ...probing[level]!, usual: usualOf(samples), candidates: Math.min(candidatesMax, Math.max(6 * depths[0], 2 * depth, Math.ceil(1.25 * rank))) })
     })
   }
   reader.release()
-  return efforts
+  return { effort: efforts, spread: measureSpread(heap, built, source, random) }
 }
 
 /**
@@ -88,7 +96,7 @@ function tailRank(ranks: number[], share: number): number {
   return at(0.02) * (0.02 / share) ** power
 }
 
-function placeNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSource, row: number, truth: Uint32Array): Sample {
+function placeNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSource, row: number, { rows: truth, scores }: ScoredRows): Sample {
   const state = reader.begin(source.vector(row))
   const order = reader.plan(state, { probes: built.head.clusters, margin: Infinity })
   const placeOf = new Uint32Array(built.head.clusters)
@@ -99,7 +107,39 @@ function placeNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSo
     const [first, second] = built.clustersOf(neighbor)
     return Math.min(placeOf[first]!, second === none ? none : placeOf[second]!)
   })
-  return { row, truth, places, allGaps, gaps: Float32Array.from(places, (place) => allGaps[place]!) }
+  return { row, truth, places, allGaps, gaps: Float32Array.from(places, (place) => allGaps[place]!), least: scores.at(-1) ?? -Infinity }
+}
+
+/** What the score of the farthest neighbor is above, for nine queries in ten. */
+function usualOf(samples: Sample[]): number {
+  return Float64Array.from(samples, ({ least }) => least).sort()[Math.floor(samples.length / 10)]!
+}
+
+/** How rows lie around their centroids, seen from other rows. */
+function measureSpread(heap: KernelHeap, { head, clustersOf }: BuiltIndex, source: VectorSource, random: Random): Spread {
+  const map = new SpaceMap(heap, head.space)
+  const { padded } = map
+  const at = heap.allocate(padded * 12)
+  const [from, row, centroid] = [at, at + padded * 4, at + padded * 8]
+  const rows = sampleRows(source.count, 2 * pairsMax, random)
+  const pairs = rows.length >>> 1
+  const residuals = new Float64Array(pairs)
+  const cosines = new Float64Array(pairs)
+  for (let i = 0; i < pairs; i++) {
+    map.enter(source.vector(rows[2 * i]!), from)
+    map.enter(source.vector(rows[2 * i + 1]!), row)
+    const [cluster] = clustersOf(rows[2 * i + 1]!)
+    heap.put(centroid, head.centroids.subarray(cluster * padded, (cluster + 1) * padded))
+    const residual = heap.kernels.squaredExact(row, centroid, padded)
+    const away = heap.kernels.squaredExact(from, centroid, padded)
+    residuals[i] = residual
+    const scale = 2 * Math.sqrt(residual * away)
+    cosines[i] = scale > 0 ? (away + residual - heap.kernels.squaredExact(from, row, padded)) / scale : 0
+  }
+  heap.release(at)
+  map.release()
+  const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / Math.max(1, pairs)
+  return { residual: Math.sqrt(mean(residuals)), deviation: Math.max(1e-3, Math.sqrt(mean(cosines.map((cosine) => cosine * cosine)))) }
 }
 
 /** The probes and margin that find `recall` of the neighbors with the fewest probes on average. */
@@ -170,7 +210,7 @@ function rankNeighbors(lists: ListKeeper, source: VectorSource, sample: Sample, 
       let self = 0
       found = []
       reader.scan(state, keep).forEach((slot, rank) => {
-        const row = reader.head.rowOfSlot[slot]!
+        const row = reader.rowAt(slot)
         if (row === sample.row) self = 1
         // Without those left out, the neighbor would rank as much higher.
         else if (neighbors.has(row)) found.push(Math.max(0, rank - self - skipped))

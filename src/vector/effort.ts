@@ -1,3 +1,4 @@
+import { paddedDimension } from './space.ts'
 import type { Effort, IndexHead, SearchEffort } from './index-layout.ts'
 
 /** What a search wants. */
@@ -26,13 +27,15 @@ export function chooseEffort(head: IndexHead, { k, recall, selectivity = 1, prob
   const rows = head.effort.filter((effort) => effort.recall === level)
   if (rows.length === 0) {
     const some = Math.max(probesUnmeasured, Math.ceil(head.clusters / 16))
-    return { probes: Math.min(head.clusters, probes ?? some), margin: Infinity, candidates: Math.max(256, 16 * k) }
+    // The fewer dimensions, the less one bit of each says.
+    const coarseness = Math.max(1, 512 / paddedDimension(head.space.dimension))
+    return { probes: Math.min(head.clusters, probes ?? some), margin: Infinity, candidates: Math.ceil(Math.max(256, 16 * k) * coarseness) }
   }
   const candidates = Math.ceil(interpolate(rows, k, (effort) => effort.candidates))
   if (probes !== undefined) return { probes: Math.min(head.clusters, probes), margin: Infinity, candidates }
   const [first] = rows as [Effort]
   const margin = depth <= first.depth ? first.margin : interpolate(rows, depth, (effort) => effort.margin)
-  return { probes: Math.min(head.clusters, Math.ceil(interpolate(rows, depth, (effort) => effort.probes))), margin: beyond(rows, depth) ? Infinity : margin, candidates: Math.max(candidates, k) }
+  return { probes: Math.min(head.clusters, Math.ceil(interpolate(rows, depth, (effort) => effort.probes))), margin: beyond(rows, depth) ? Infinity : margin, usual: first.usual, recall, candidates: Math.max(candidates, k) }
 }
 
 function beyond(rows: Effort[], depth: number): boolean {

@@ -2,12 +2,18 @@ import type { KernelHeap } from '../kernels/heap.ts'
 import { SpaceMap, type Space, type VectorSource } from './space.ts'
 import { sliceRows, type BuildProgress } from './train.ts'
 
+/** Rows and their scores in the space. */
+export interface ScoredRows {
+  readonly rows: Uint32Array
+  readonly scores: Float64Array
+}
+
 /**
  * The nearest rows of each of `queries` (rows of the same source), without itself, by exact scores in the space. Reads the source once.
  * @param depthOf - How many for a query, by its place.
- * @returns Row numbers, nearest first; fewer where there are fewer rows.
+ * @returns Nearest first; fewer where there are fewer rows.
  */
-export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource, queries: Uint32Array, depthOf: (query: number) => number): Generator<BuildProgress, Uint32Array[]> {
+export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource, queries: Uint32Array, depthOf: (query: number) => number): Generator<BuildProgress, ScoredRows[]> {
   const map = new SpaceMap(heap, space)
   const { padded } = map
   const rowBytes = padded * 4
@@ -16,6 +22,7 @@ export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource,
   queries.forEach((row, i) => map.enter(source.vector(row), memory + i * rowBytes))
   const best = Array.from(queries, () => ({ rows: [] as number[], scores: [] as number[] }))
   const norms = new Float64Array(sliceRows)
+  const squares = Float64Array.from(queries, (_, i) => heap.kernels.dotExact(memory + i * rowBytes, memory + i * rowBytes, padded))
   for (let start = 0; start < source.count; start += sliceRows) {
     yield { part: 'calibrate', done: start / source.count / 2 }
     const size = Math.min(sliceRows, source.count - start)
@@ -43,5 +50,5 @@ export function* exactRows(heap: KernelHeap, space: Space, source: VectorSource,
   }
   heap.release(memory)
   map.release()
-  return best.map(({ rows }) => Uint32Array.from(rows))
+  return best.map(({ rows, scores }, q) => ({ rows: Uint32Array.from(rows), scores: Float64Array.from(scores, (score) => (space.metric === 'euclidean' ? 2 * score - squares[q]! : score)) }))
 }

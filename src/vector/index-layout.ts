@@ -17,7 +17,10 @@ import type { Space } from './space.ts'
  */
 export interface IndexHead {
   readonly space: Space
+  /** Rows of the index. */
   readonly count: number
+  /** Rows that it is an index of: those of a segment, of which some may have no vector. */
+  readonly rowCount: number
   readonly clusters: number
   /** `clusters` times n float32, in the space (rotated). */
   readonly centroids: Float32Array
@@ -25,10 +28,23 @@ export interface IndexHead {
   readonly listBlocks: Uint32Array
   /** `clusters + 1`: how many slots lie before each cluster. */
   readonly slots: Uint32Array
-  /** The row of each slot. */
-  readonly rowOfSlot: Uint32Array
+  /** The row of each slot; null: not read, see `IndexReader.setRows`. */
+  readonly rowOfSlot: Uint32Array | null
+  /** How rows lie around their centroids; null: not measured. */
+  readonly spread: Spread | null
   /** What recall costs here, measured; by depth, then by recall, ascending. Empty: not measured, `chooseEffort` then probes a lot. */
   readonly effort: readonly Effort[]
+}
+
+/**
+ * With c the centroid of row x, the squared distance of x from any point q is |q - c|² + |x - c|² - 2 |q - c| |x - c| cos(angle): the angle of two
+ * directions that know nothing of each other.
+ */
+export interface Spread {
+  /** Root mean square of |x - c|. */
+  readonly residual: number
+  /** Standard deviation of the cosine: 1 / sqrt(n) if all n dimensions mattered alike, more where few do. */
+  readonly deviation: number
 }
 
 /** How hard to search. */
@@ -41,9 +57,11 @@ export interface Effort {
   readonly probes: number
   /** Clusters that score this much less than the best are not probed (see `Plan`). Infinity: all `probes` are. */
   readonly margin: number
+  /** The score of the depth-th neighbor of nine queries in ten is above this: a filter whose answers are farther has moved them away. */
+  readonly usual: number
   /** Candidates scored by their 8-bit codes. */
   readonly candidates: number
 }
 
 /** What of an effort a search needs. */
-export type SearchEffort = Pick<Effort, 'probes' | 'margin' | 'candidates'>
+export type SearchEffort = Pick<Effort, 'probes' | 'margin' | 'candidates'> & Partial<Pick<Effort, 'usual' | 'recall'>>

@@ -12,8 +12,11 @@ import { SpaceMap } from './space.ts'
 /** Candidates that a query may ask for at most. */
 export const candidatesMax = 8192
 
+/** Stands where a row has no slot: it is not in the index. */
+export const noSlot = 0xffffffff
+
 /** Ended queries kept for the next: some 300 kB each. */
-const idleMax = 8
+const idleMax = 2
 
 /** A plan that is expected to meet less than this share of what it would meet if matches lay everywhere alike is extended. */
 const enoughMatches = 0.9
@@ -34,6 +37,12 @@ export interface IndexQuery {
   /** After `scan`: candidates by estimated score, best first, each once. After `rerank`: by 8-bit score. */
   slots: Uint32Array
   slotScores: Float32Array
+  /** Whether `scan` met more than it could keep. */
+  isFull: boolean
+  /** Whether a filter's matches lie elsewhere than its neighbors. */
+  isElsewhere: boolean
+  /** The query's Euclidean norm, as it was put in. */
+  norm: number
 }
 
 /**
@@ -48,7 +57,8 @@ export class IndexReader {
   readonly #padded: number
   readonly #finder: CentroidFinder
   readonly #centroids: Address
-  readonly #rowOfSlot: Address
+  #rowOfSlot: Address = 0
+  #rows: Uint32Array | null = null
   readonly #lists: Uint32Array
   readonly #records: Uint32Array
   readonly #scanTable: Address
@@ -69,14 +79,37 @@ export class IndexReader {
     this.#padded = this.#map.padded
     this.#centroids = heap.allocate(head.centroids.byteLength)
     heap.put(this.#centroids, head.centroids)
-    this.#rowOfSlot = heap.allocate(head.count * 4)
-    heap.words.set(head.rowOfSlot, this.#rowOfSlot >>> 2)
+    if (head.rowOfSlot) this.setRows(head.rowOfSlot)
     this.#finder = new CentroidFinder(heap, this.#centroids, head.clusters, this.#padded, head.space.metric === 'euclidean')
     this.#lists = new Uint32Array(head.clusters)
     this.#records = new Uint32Array(head.clusters)
     this.#scanTable = heap.allocate(head.clusters * 12)
     this.#coarse = new Uint32Array((head.count >>> 5) + 1)
     for (let c = 0, i = 0; c < head.clusters; c++) for (; i * 32 < head.slots[c + 1]!; i++) this.#coarse[i] = c
+  }
+
+  /** Whether filters can be applied. */
+  get hasRows(): boolean {
+    return this.#rows !== null
+  }
+
+  /** Tells the row of each slot, which filters need, where the head does not. */
+  setRows(rowOfSlot: Uint32Array): void {
+    if (this.#rows) return
+    this.#rowOfSlot = this.#heap.allocate(this.head.count * 4)
+    this.#heap.words.set(rowOfSlot, this.#rowOfSlot >>> 2)
+    this.#rows = rowOfSlot
+  }
+
+  /** The row of a slot, once rows are set. */
+  rowAt(slot: number): number {
+    return this.#rows![slot]!
+  }
+
+  /** Kernel memory that the head takes, about. */
+  get headBytes(): number {
+    const { count, clusters } = this.head
+    return clusters * (this.#padded * 5 + 64) + (this.#rows ? count * 4 : 0)
   }
 
   /** Bytes of a cluster's list. */
@@ -125,7 +158,14 @@ export class IndexReader {
       terms: new Float32Array(0),
       slots: new Uint32Array(0),
       slotScores: new Float32Array(0),
+      isFull: false,
+      isElsewhere: false,
+      norm: 0,
     }
+    state.isElsewhere = false
+    let squares = 0
+    for (const value of query) squares += value * value
+    state.norm = Math.sqrt(squares)
     this.#map.enter(query, state.forms.vector, true)
     state.forms.prepare(true)
     return state
@@ -149,14 +189,58 @@ export class IndexReader {
       const expected = (kept / clusters) * count * filter.selectivity
       const met = order.reduce((sum, cluster) => sum + matches.counts[cluster]!, 0)
       if (met < enoughMatches * expected) {
+        state.isElsewhere = true
         const all = this.#finder.find(state.forms, clusters)
         order = coverMatches(this.#finder.found.subarray(0, all), kept, matches, farMatches * expected - met)
       }
     }
-    state.clusters = order
-    state.terms = this.#finder.termsOf(order)
-    if (this.head.space.metric === 'euclidean') for (let i = 0; i < order.length; i++) state.terms[i]! -= state.forms.squaredNorm
-    return order
+    return this.#replan(state, order)
+  }
+
+  /**
+   * What to scan after the planned clusters, where a filter keeps rows that are farther than those that `plan` counts with: the clusters that
+   * are expected to hold all but `missed` of the matches that are nearer than `least`, the score of the k-th answer so far (-Infinity: there
+   * are fewer). What is expected of a cluster follows from its matches, its distance and how rows are spread around centroids.
+   * @param most - So many at most. @returns `state.clusters`, best first.
+   */
+  extend(state: IndexQuery, least: number, missed: number, filter: RowFilter, most: number): Uint32Array {
+    const { spread, space, clusters } = this.head
+    const planned = new Set(state.clusters)
+    if (!spread || planned.size === clusters) return this.#replan(state, new Uint32Array(0))
+    const found = this.#finder.find(state.forms, clusters)
+    const { counts, exact } = filter.clusterMatches(this)
+    const squareOf = (score: number) => Math.max(0, space.metric === 'euclidean' ? -score : 2 - 2 * score)
+    const shift = space.metric === 'euclidean' ? state.forms.squaredNorm : 0
+    const limit = squareOf(least)
+    const { residual, deviation } = spread
+    const hopes: { cluster: number; hope: number }[] = []
+    let rest = 0
+    for (let i = 0; i < found; i++) {
+      const cluster = this.#finder.found[i]!
+      const matches = exact ? counts[cluster]! : Math.max(1, counts[cluster]!)
+      if (matches === 0 || planned.has(cluster)) continue
+      const away = squareOf(this.#finder.scores[i]! - shift)
+      // For dot: <x, q> = <c, q> + <x - c, q>, of which the latter has the spread, q being of norm 1.
+      const ahead = space.metric === 'dot' ? this.#finder.scores[i]! - least : (limit - away - residual * residual) / Math.max(1e-9, 2 * Math.sqrt(away))
+      const hope = matches * normalShare(ahead / Math.max(1e-9, residual * deviation))
+      rest += hope
+      hopes.push({ cluster, hope })
+    }
+    hopes.sort((a, b) => b.hope - a.hope || a.cluster - b.cluster)
+    const more: number[] = []
+    for (const { cluster, hope } of hopes) {
+      if (rest <= missed || more.length === most) break
+      more.push(cluster)
+      rest -= hope
+    }
+    return this.#replan(state, Uint32Array.from(more))
+  }
+
+  #replan(state: IndexQuery, clusters: Uint32Array): Uint32Array {
+    state.clusters = clusters
+    state.terms = this.#finder.termsOf(clusters)
+    if (this.head.space.metric === 'euclidean') for (let i = 0; i < clusters.length; i++) state.terms[i]! -= state.forms.squaredNorm
+    return clusters
   }
 
   /**
@@ -178,6 +262,7 @@ export class IndexReader {
     reservoir.reset(keep, filter?.bitmap ?? 0, this.#rowOfSlot)
     kernels.scanLists(this.#scanTable, clusters.length, this.#padded / 4, forms.table, forms.tableScale, forms.bias, reservoir.at, reservoir.scores)
     const count = reservoir.finish()
+    state.isFull = count === keep
     const keys = reservoir.keys >>> 2
     const slots = new Uint32Array(count)
     const scores = new Float32Array(count)
@@ -198,17 +283,18 @@ export class IndexReader {
   propose(state: IndexQuery, rows: Bitset): void {
     const slots: number[] = []
     const slotOfRow = this.slotOfRow()
-    rows.forEach((row) => slots.push(slotOfRow[row]!))
+    rows.forEach((row) => void (slotOfRow[row] !== noSlot && slots.push(slotOfRow[row]!)))
     if (slots.length > candidatesMax) throw new WindlassError('too-large', `${slots.length} rows to score directly, at most ${candidatesMax}; scan lists instead`)
     state.slots = Uint32Array.from(slots).sort()
     state.slotScores = new Float32Array(slots.length)
   }
 
-  /** The slot of each row; made at the first call. */
+  /** The slot of each row, `noSlot` where it has none; made at the first call. @throws {WindlassError} `invalid` before `setRows`. */
   slotOfRow(): Uint32Array {
     if (!this.#slotOfRow) {
-      this.#slotOfRow = new Uint32Array(this.head.count)
-      this.head.rowOfSlot.forEach((row, slot) => (this.#slotOfRow![row] = slot))
+      if (!this.#rows) throw new WindlassError('invalid', 'the rows of the index are not in memory; set them before filtering')
+      this.#slotOfRow = new Uint32Array(this.head.rowCount).fill(noSlot)
+      this.#rows.forEach((row, slot) => (this.#slotOfRow![row] = slot))
     }
     return this.#slotOfRow
   }
@@ -240,15 +326,25 @@ export class IndexReader {
       words[keys + 2 * i + 1] = bits ^ ((bits >> 31) & 0x7fffffff)
     }
     const wanted = Math.min(keep, slots.length)
+    const shift = this.head.space.metric === 'euclidean' ? state.forms.squaredNorm : 0
     kernels.selectKeys(state.reservoir.keys, slots.length, wanted)
     kernels.sortKeys(state.reservoir.keys, wanted)
     for (let i = 0; i < wanted; i++) {
       slots[i] = words[keys + 2 * i]!
-      state.slotScores[i] = scoreOfKey(words[keys + 2 * i + 1]!)
+      // Records leave out the query's own square.
+      state.slotScores[i] = scoreOfKey(words[keys + 2 * i + 1]!) - shift
     }
     state.slots = slots.subarray(0, wanted)
     state.slotScores = state.slotScores.subarray(0, wanted)
     return state.slots
+  }
+
+  /** About how far the row of a score is that `rerank` gave, by the metric: cosine 1 - cos, dot minus the product, Euclidean not squared. */
+  distanceOf({ norm }: IndexQuery, score: number): number {
+    const { metric, scale } = this.head.space
+    if (metric === 'cosine') return 1 - score
+    if (metric === 'dot') return (-score * norm) / scale
+    return Math.sqrt(Math.max(0, -score)) / scale
   }
 
   /** Ends a query; its state must not be used again. */
@@ -265,7 +361,8 @@ export class IndexReader {
       this.dropRecords(c)
     }
     this.#finder.release()
-    for (const at of [this.#centroids, this.#rowOfSlot, this.#scanTable]) this.#heap.release(at)
+    for (const at of [this.#centroids, this.#scanTable]) this.#heap.release(at)
+    if (this.#rowOfSlot !== 0) this.#heap.release(this.#rowOfSlot)
     this.#map.release()
   }
 
@@ -314,6 +411,11 @@ export class IndexReader {
     this.#seenBy[place] = this.#round
     return true
   }
+}
+
+/** Share of a normal distribution that is below `z` standard deviations (the logistic approximation of Bowling et al. 2009, to 0.0002). */
+function normalShare(z: number): number {
+  return 1 / (1 + Math.exp(-(0.07056 * z ** 3 + 1.5976 * z)))
 }
 
 /** The nearest `near` clusters, and further ones in `order` until `missing` more matches are met. */

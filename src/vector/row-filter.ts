@@ -1,7 +1,7 @@
 import type { Bitset } from '../base/bitset.ts'
 import type { KernelHeap } from '../kernels/heap.ts'
 import type { Address } from '../kernels/kernels.ts'
-import type { IndexReader } from './index-reader.ts'
+import { noSlot, type IndexReader } from './index-reader.ts'
 
 /** Up to this many matching rows, scoring each by its 8-bit codes costs less than scanning lists for them. */
 export const directMax = 4000
@@ -23,10 +23,12 @@ export class RowFilter {
   readonly count: number
   readonly #heap: KernelHeap
   readonly #directMax: number
+  readonly #of: number
   readonly #bytes: Uint8Array
   #matches: (ClusterMatches & { reader: IndexReader }) | undefined
 
-  constructor(heap: KernelHeap, rows: Bitset, direct = directMax) {
+  constructor(heap: KernelHeap, rows: Bitset, direct = directMax, of = rows.length) {
+    this.#of = of
     this.rows = rows
     this.count = rows.count()
     this.#heap = heap
@@ -41,9 +43,9 @@ export class RowFilter {
     return this.count <= this.#directMax
   }
 
-  /** Share of the rows that match. */
+  /** Share of the index's rows that match. */
   get selectivity(): number {
-    return this.count / Math.max(1, this.rows.length)
+    return Math.min(1, this.count / Math.max(1, this.#of))
   }
 
   /** Matches by first cluster: counted where they are few, else estimated from every so manieth byte of the bitmap. Kept for the next call. */
@@ -53,7 +55,10 @@ export class RowFilter {
     const slotOfRow = reader.slotOfRow()
     const step = Math.max(1, Math.floor(this.count / sampledMatches))
     for (let i = 0; i < this.#bytes.length; i += step) {
-      for (let byte = this.#bytes[i]!; byte !== 0; byte &= byte - 1) counts[reader.clusterOf(slotOfRow[i * 8 + 31 - Math.clz32(byte & -byte)]!)]! += step
+      for (let byte = this.#bytes[i]!; byte !== 0; byte &= byte - 1) {
+        const slot = slotOfRow[i * 8 + 31 - Math.clz32(byte & -byte)]!
+        if (slot !== noSlot) counts[reader.clusterOf(slot)]! += step
+      }
     }
     this.#matches = { reader, counts, exact: step === 1 }
     return this.#matches

@@ -30,9 +30,9 @@ export function searchIndex(heap: KernelHeap, reader: IndexReader, { query, k, e
       reader.scan(state, Math.max(effort.candidates, exactCount(k)), filter)
     }
     const slots = reader.rerank(state, exactCount(k))
-    const { rowOfSlot, space } = reader.head
+    const { space } = reader.head
     const rows = new Uint32Array(slots.length)
-    for (let i = 0; i < rows.length; i++) rows[i] = rowOfSlot[slots[i]!]!
+    for (let i = 0; i < rows.length; i++) rows[i] = reader.rowAt(slots[i]!)
     return exactNeighborsOf(heap, space.metric, query, rows, vector).slice(0, k)
   } finally {
     reader.end(state)

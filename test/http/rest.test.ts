@@ -89,11 +89,20 @@ describe('collections', () => {
     expect(second.json.next).toBeUndefined()
   })
 
-  test('flush and verify', async () => {
+  test('flush, merge, warm and verify', async () => {
     await newCollection('flushed')
     await server.call('POST', '/v1/collections/flushed/records', { json: { records: [{ key: 'a', vector: [1, 2] }] } })
     expect((await server.call('POST', '/v1/collections/flushed/flush')).status).toBe(204)
     expect((await server.call('GET', '/v1/collections/flushed')).json).toMatchObject({ segmentCount: 1, unflushedCommits: 0, recordCount: 1 })
+    expect((await server.call('POST', '/v1/collections/flushed/merge')).json).toEqual({ merged: false })
+    await server.call('POST', '/v1/collections/flushed/records', { json: { records: [{ key: 'b', vector: [2, 1] }] } })
+    await server.call('POST', '/v1/collections/flushed/flush')
+    expect((await server.call('POST', '/v1/collections/flushed/merge')).json).toEqual({ merged: true })
+    expect((await server.call('GET', '/v1/collections/flushed')).json).toMatchObject({ segmentCount: 1, recordCount: 2 })
+    expect((await server.call('POST', '/v1/collections/flushed/warm')).status).toBe(204)
+    const { matches, stats } = (await server.call('POST', '/v1/collections/flushed/query', { json: { vector: [1, 2], recall: 1, probes: 3 } })).json
+    expect(matches.map(({ key }: { key: string }) => key)).toEqual(['a', 'b'])
+    expect(stats).toEqual({ rowsMatching: 2, rowsScored: 2, clustersProbed: 0, candidates: 0, requests: 0, bytesRead: 0, roundTrips: 0 })
     expect((await server.call('POST', '/v1/collections/flushed/verify')).json.problems).toEqual([])
     expect((await server.call('POST', '/v1/collections/flushed/repair')).json).toEqual({ repaired: [], problems: [] })
   })

@@ -4,6 +4,7 @@ import type { Manifest, SegmentRef } from '../../src/format/manifest.ts'
 import { segmentKey } from '../../src/format/segment.ts'
 import { Segment } from '../../src/engine/segment.ts'
 import { SectionCache } from '../../src/engine/section-cache.ts'
+import { VectorMemory } from '../../src/engine/vector-memory.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import type { Bucket } from './bucket.ts'
 import { inOrder, type Model } from './model.ts'
@@ -68,7 +69,7 @@ class SegmentReader {
     if (!bytes) throw new Error(`${ref.id} was never put`)
     const store = new MemoryStore({ clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() } })
     await store.put(this.#prefix + segmentKey(ref.id), bytes)
-    const segment = new Segment(store, this.#prefix, ref, new SectionCache(1 << 20))
+    const segment = new Segment(store, this.#prefix, ref, new SectionCache(1 << 20), new VectorMemory(1 << 20))
     const [keys, rows] = await Promise.all([segment.keys(), segment.rows()])
     return Array.from({ length: ref.rowCount }, (_, i) => {
       const [changed, born] = [rows.changedAt(i), rows.bornAt(i)]

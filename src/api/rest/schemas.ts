@@ -114,6 +114,8 @@ export const queryInput = named(
     k: k.optional(),
     filter: filter.optional(),
     fusion: fusion.optional(),
+    recall: z.number().min(0.5).max(1).optional().describe('Share of the true nearest that a vector search should find; 1: exact. Default 0.95'),
+    probes: z.number().int().min(1).optional().describe('Clusters to probe in each segment, for experts'),
     include: includes.optional(),
     consistency: consistency.optional(),
     snapshot: snapshotName.optional(),
@@ -123,9 +125,18 @@ const match = named(
   'Match',
   record.extend({ score: z.number().describe('Higher is better'), distance: z.number().optional(), textScore: z.number().optional() }),
 )
+const queryStats = z.strictObject({
+  rowsMatching: z.number().int(),
+  rowsScored: z.number().int(),
+  clustersProbed: z.number().int(),
+  candidates: z.number().int().describe('Rows scored again by finer codes'),
+  requests: z.number().int().describe('To the bucket, for vectors'),
+  bytesRead: z.number().int(),
+  roundTrips: z.number().int(),
+})
 export const queryResult = named(
   'QueryResult',
-  z.strictObject({ matches: z.array(match), stats: z.strictObject({ rowsScored: z.number().int(), rowsMatching: z.number().int() }) }),
+  z.strictObject({ matches: z.array(match), stats: queryStats }),
 )
 export const countQuery = z.strictObject({ filter: filterText.optional(), consistency: consistency.optional(), snapshot: snapshotName.optional() })
 export const countResult = named('Count', z.strictObject({ count: z.number().int() }))
@@ -232,6 +243,7 @@ export const health = named('Health', z.strictObject({ ok: z.boolean(), bucket: 
 export const ready = named('Ready', z.strictObject({ ready: z.boolean() }))
 const problem = z.strictObject({ object: z.string(), message: z.string() })
 export const repairResult = named('RepairResult', z.strictObject({ repaired: z.array(problem), problems: z.array(problem).describe('What could not be repaired') }))
+export const mergeResult = named('MergeResult', z.strictObject({ merged: z.boolean() }))
 export const verification = named(
   'Verification',
   z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int(), problems: z.array(problem), notes: z.array(problem).describe('Oddities that damage nothing') }),

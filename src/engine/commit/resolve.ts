@@ -180,7 +180,8 @@ export class Resolver {
     const refs: RowRef[] = []
     const candidates = await selectCandidates(this.#snapshot, space, filter)
     for (const source of candidates) {
-      source.rows.forEach((index) => {
+      const rows = await source.rows()
+      rows.forEach((index) => {
         refs.push('memory' in source ? { row: source.memory[index]! } : { segment: source.segment, rowIndex: index })
       })
     }

@@ -1,12 +1,12 @@
 import type { Bitset } from '../../base/bitset.ts'
-import { toUtf8 } from '../../base/bytes.ts'
+import { concatBytes, toUtf8 } from '../../base/bytes.ts'
 import { newId } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import type { ContentSummer } from '../../format/content-sum.ts'
 import { encodeDeletes, deletesKey } from '../../format/deletes.ts'
 import type { ContentSum, DeletesRef, Manifest, SegmentRef } from '../../format/manifest.ts'
 import type { Row } from '../../format/record.ts'
-import { encodeSegment, segmentKey } from '../../format/segment.ts'
+import { beginSegment, segmentKey, type BegunSegment } from '../../format/segment.ts'
 import type { LoadedManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
@@ -14,6 +14,7 @@ import { encodeColumns } from '../query/columns.ts'
 import { compareStamps } from '../query/list.ts'
 import type { SegmentState, View } from '../view.ts'
 import { contentBefore, removeDied } from './content.ts'
+import { SegmentIndexing } from './index-sections.ts'
 
 const attemptsMax = 8
 
@@ -128,7 +129,14 @@ async function putSegment(core: CollectionCore, prefix: string, plan: FlushPlan,
     })),
   ]
   const rows = plan.rows.map(({ row }) => row)
-  const { bytes, sections, checksums } = encodeSegment({ id, rows, dimension: plan.schema.dimension ?? 0, extraSections: extra })
+  const dimension = plan.schema.dimension ?? 0
+  const begun = beginSegment({ id, rows, dimension })
+  const { checksums, writer } = begun
+  for (const section of extra) writer.add(section.name, section.bytes)
+  const indexed = Uint32Array.from(rows.flatMap(({ space, vector }, row) => (space === 'records' && vector ? [row] : [])))
+  const indexing = SegmentIndexing.start(core.context, indexed, dimension, plan.schema.metric, true)
+  if (indexing) await addIndex(indexing, indexed, rows, begun)
+  const { bytes, sections } = writer.finish(begun.counts)
   await store.put(prefix + segmentKey(id), bytes)
   rows.forEach(({ space, key, born, changed }, i) => content.add({ space, key: toUtf8(key), born, changed, checksum: checksums[i]! }))
   const recordCount = rows.filter(({ space }) => space === 'records').length
@@ -143,4 +151,16 @@ async function putSegment(core: CollectionCore, prefix: string, plan: FlushPlan,
     sections,
     deletes: null,
   }
+}
+
+async function addIndex(indexing: SegmentIndexing, indexed: Uint32Array, rows: readonly Row[], { writer, indexes, counts }: BegunSegment): Promise<void> {
+  for (const row of indexed) indexing.add(rows[row]!.vector!)
+  await indexing.build()
+  const parts = new Map<string, Uint8Array[]>()
+  for await (const { name, bytes } of indexing.sections(indexes, counts.rowCount, segmentKey(counts.id))) {
+    const known = parts.get(name)
+    if (known) known.push(bytes)
+    else parts.set(name, [bytes])
+  }
+  for (const [name, pieces] of parts) writer.add(name, concatBytes(pieces))
 }

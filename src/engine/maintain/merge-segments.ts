@@ -1,13 +1,15 @@
 import type { Bitset } from '../../base/bitset.ts'
-import type { Clock } from '../../base/clock.ts'
 import type { CollectionSchema, SectionRef } from '../../format/manifest.ts'
 import { mergeBlobIndexes, mergeKeySections, mergeNormSections, mergeRowSections, orderMerge, type MergeOrder } from '../../format/merge-sections.ts'
 import { decodeMetadata } from '../../format/record.ts'
-import { SegmentStream } from '../../format/segment.ts'
+import { SegmentStream, segmentKey } from '../../format/segment.ts'
 import { vectorSectionHeader } from '../../format/segment-sections.ts'
+import { viewF32 } from '../../format/typed-views.ts'
 import { encodePostingsInSteps } from '../../text/encode-postings.ts'
 import { StoredPostings } from '../../text/postings.ts'
 import { ColumnsBuilder } from '../query/columns.ts'
+import type { EngineContext } from '../core.ts'
+import { SegmentIndexing } from './index-sections.ts'
 import type { SegmentScan } from './segment-scan.ts'
 
 const chunkBytes = 4 * 1024 * 1024
@@ -19,15 +21,15 @@ export class SegmentMerge {
   readonly #id: string
   readonly #inputs: readonly SegmentScan[]
   readonly #schema: CollectionSchema
-  readonly #clock: Clock
+  readonly #context: EngineContext
   #sections: readonly SectionRef[] = []
 
   /** @param dead Rows of each input that are left out. */
-  constructor(id: string, inputs: readonly SegmentScan[], dead: readonly Bitset[], schema: CollectionSchema, clock: Clock) {
+  constructor(id: string, inputs: readonly SegmentScan[], dead: readonly Bitset[], schema: CollectionSchema, context: EngineContext) {
     this.#id = id
     this.#inputs = inputs
     this.#schema = schema
-    this.#clock = clock
+    this.#context = context
     this.order = orderMerge(inputs.map(({ rows }) => rows), dead)
     let records = 0
     for (let row = 0; row < this.order.rowCount; row++) if (this.isRecord(row)) records++
@@ -51,26 +53,56 @@ export class SegmentMerge {
     const stream = new SegmentStream()
     const whole = (name: string, bytes: Uint8Array) => [stream.begin(name), stream.add(bytes)]
     yield stream.header()
-    yield* whole('rows', mergeRowSections(inputs.map(({ rows }) => rows), order))
-    yield* whole('keys', mergeKeySections(inputs.map(({ keys }) => keys), order))
-    yield* this.#vectors(stream)
-    yield* whole('norms', mergeNormSections(inputs.map(({ norms }) => norms), order))
-    yield* whole('metadata-offsets', mergeBlobIndexes(inputs.map(({ metadataIndex }) => metadataIndex), order))
+    const indexing = this.#startIndexing()
+    const rows = mergeRowSections(inputs.map(({ rows }) => rows), order)
+    yield* whole('rows', rows)
+    const keys = mergeKeySections(inputs.map(({ keys }) => keys), order)
+    yield* whole('keys', keys)
+    yield* this.#vectors(stream, indexing)
+    const norms = mergeNormSections(inputs.map(({ norms }) => norms), order)
+    yield* whole('norms', norms)
+    const metadataOffsets = mergeBlobIndexes(inputs.map(({ metadataIndex }) => metadataIndex), order)
+    yield* whole('metadata-offsets', metadataOffsets)
     const columns = new ColumnsBuilder(new Set(this.#schema.nonFilterableKeys))
     yield* this.#blobs(stream, 'metadata', (blob, input) => columns.add(decodeMetadata(blob, input.key)))
-    yield* whole('documents-offsets', mergeBlobIndexes(inputs.map(({ documentIndex }) => documentIndex), order))
+    const documentOffsets = mergeBlobIndexes(inputs.map(({ documentIndex }) => documentIndex), order)
+    yield* whole('documents-offsets', documentOffsets)
     yield* this.#blobs(stream, 'documents', () => undefined)
     yield* whole('columns', columns.toBytes())
     for (const name of new Set(inputs.flatMap((input) => input.sectionNames('text.')))) yield* whole(name, await this.#postings(name))
     const { rowCount } = order
+    if (indexing) {
+      await indexing.build()
+      const [metadataSize, documentSize] = [stream.sizeOf('metadata'), stream.sizeOf('documents')]
+      let open = ''
+      for await (const { name, bytes } of indexing.sections({ rows, keys, norms, metadataOffsets, documentOffsets, metadataSize, documentSize }, rowCount, segmentKey(this.#id))) {
+        if (name !== open) yield stream.begin(name)
+        open = name
+        yield stream.add(bytes)
+      }
+    }
     const { bytes, sections } = stream.finish({ id: this.#id, rowCount, recordCount: this.recordCount, documentRowCount: rowCount - this.recordCount })
     this.#sections = sections
     yield bytes
   }
 
-  async *#vectors(stream: SegmentStream): AsyncGenerator<Uint8Array> {
+  #hasVector(row: number): boolean {
+    return this.#inputs[this.order.inputs[row]!]!.rows.hasVector(this.order.rows[row]!)
+  }
+
+  get #dimension(): number {
+    return Math.max(0, ...this.#inputs.map((input) => input.dimension))
+  }
+
+  #startIndexing(): SegmentIndexing | null {
+    const indexed: number[] = []
+    for (let row = 0; row < this.order.rowCount; row++) if (this.isRecord(row) && this.#hasVector(row)) indexed.push(row)
+    return SegmentIndexing.start(this.#context, Uint32Array.from(indexed), this.#dimension, this.#schema.metric, false)
+  }
+
+  async *#vectors(stream: SegmentStream, indexing: SegmentIndexing | null): AsyncGenerator<Uint8Array> {
     const { rowCount, inputs, rows } = this.order
-    const dimension = Math.max(0, ...this.#inputs.map((input) => input.dimension))
+    const dimension = this.#dimension
     const size = dimension * 4
     const read = this.#inputs.map((input) => input.vectors())
     yield stream.begin('vectors')
@@ -85,6 +117,7 @@ export class SegmentMerge {
         if (!this.#inputs[input]!.rows.hasVector(old)) continue
         const bytes = read[input]!(old)
         chunk.set(bytes instanceof Promise ? await bytes : bytes, (row - start) * size)
+        if (indexing && this.isRecord(row)) indexing.add(viewF32(chunk, (row - start) * size, dimension))
       }
       yield stream.add(chunk)
     }
@@ -127,7 +160,7 @@ export class SegmentMerge {
       const { value, done } = steps.next()
       if (done) return value
       // Others of this process have waited long enough.
-      await this.#clock.sleep(0)
+      await this.#context.clock.sleep(0)
     }
   }
 }

@@ -64,7 +64,7 @@ async function writeMerged(core: CollectionCore, manifest: Manifest, inputs: rea
     Promise.all(inputs.map((ref) => readDeletes(store, core.id, ref))),
   ])
   const id = newId(clock.now(), random)
-  const merge = new SegmentMerge(id, scans, dead, manifest.schema, clock)
+  const merge = new SegmentMerge(id, scans, dead, manifest.schema, core.context)
   if (merge.order.rowCount === 0) return { inputs, dead, merge, output: null }
   const isSmall = inputs.reduce((sum, ref) => sum + liveBytes(ref), 0) <= wholeBytesMax
   const size = await putChunks(core, segmentKey(id), watched(merge.chunks(), onProgress), isSmall)

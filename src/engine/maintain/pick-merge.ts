@@ -1,8 +1,9 @@
 import type { SegmentRef } from '../../format/manifest.ts'
+import { indexSections } from '../../vector/index-codec.ts'
 import type { EngineSettings } from '../core.ts'
 
 /** What is needed to decide which segments to merge. */
-export type MergeSettings = Pick<EngineSettings, 'mergeFanIn' | 'segmentBytesMax' | 'segmentRowsMax'>
+export type MergeSettings = Pick<EngineSettings, 'mergeFanIn' | 'segmentBytesMax' | 'segmentRowsMax' | 'segmentIndexBytesMax'>
 
 const tierBase = 64 * 1024
 const tierFactor = 4
@@ -12,6 +13,14 @@ const inputsMax = 64
 export function liveBytes(ref: SegmentRef): number {
   return ref.rowCount === 0 ? 0 : Math.ceil(ref.size * (liveRows(ref) / ref.rowCount))
 }
+
+/** Bytes of its sections that are read as wholes: keys, filter and text indexes. Vectors and contents are read in parts. */
+export function indexBytes(ref: SegmentRef): number {
+  const size = ref.sections.reduce((sum, section) => (readInParts.has(section.name) ? sum : sum + section.size), 0)
+  return ref.rowCount === 0 ? 0 : Math.ceil(size * (liveRows(ref) / ref.rowCount))
+}
+
+const readInParts = new Set(['vectors', 'metadata', 'documents', indexSections.lists, indexSections.head, indexSections.rows])
 
 /** Rows that live. */
 export function liveRows({ rowCount, deletes }: SegmentRef): number {
@@ -27,7 +36,8 @@ export function liveRows({ rowCount, deletes }: SegmentRef): number {
  * rewritten whatever their tier.
  */
 export function pickMerge(segments: readonly SegmentRef[], settings: MergeSettings): SegmentRef[] | null {
-  const candidates = segments.filter((ref) => liveBytes(ref) <= settings.segmentBytesMax / 2 && liveRows(ref) <= settings.segmentRowsMax / 2)
+  const { segmentBytesMax, segmentRowsMax, segmentIndexBytesMax } = settings
+  const candidates = segments.filter((ref) => liveBytes(ref) <= segmentBytesMax / 2 && liveRows(ref) <= segmentRowsMax / 2 && indexBytes(ref) <= segmentIndexBytesMax / 2)
   const tiers = new Map<number, number>()
   for (const ref of candidates) tiers.set(tierOf(ref), (tiers.get(tierOf(ref)) ?? 0) + 1)
   const due = [...tiers].sort(([a], [b]) => a - b).find(([, count]) => count >= settings.mergeFanIn)
@@ -47,14 +57,16 @@ export function pickEverything(segments: readonly SegmentRef[], settings: MergeS
 }
 
 /** The smallest first, as long as their rows fit one segment. */
-function fitting(segments: readonly SegmentRef[], { segmentBytesMax, segmentRowsMax }: MergeSettings): Set<SegmentRef> {
+function fitting(segments: readonly SegmentRef[], { segmentBytesMax, segmentRowsMax, segmentIndexBytesMax }: MergeSettings): Set<SegmentRef> {
   const picked = new Set<SegmentRef>()
   let bytes = 0
   let rows = 0
+  let indexes = 0
   for (const ref of [...segments].sort((a, b) => liveBytes(a) - liveBytes(b))) {
     bytes += liveBytes(ref)
     rows += liveRows(ref)
-    if (bytes > segmentBytesMax || rows > segmentRowsMax || picked.size === inputsMax) break
+    indexes += indexBytes(ref)
+    if (bytes > segmentBytesMax || rows > segmentRowsMax || indexes > segmentIndexBytesMax || picked.size === inputsMax) break
     picked.add(ref)
   }
   return picked

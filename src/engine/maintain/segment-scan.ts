@@ -2,6 +2,7 @@ import { Bitset } from '../../base/bitset.ts'
 import { compareBytes } from '../../base/bytes.ts'
 import { WindlassError } from '../../base/errors.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
+import { crc32c } from '../../format/checksum.ts'
 import { decodeDeletes, deletesKey } from '../../format/deletes.ts'
 import type { DeletesRef, SegmentRef } from '../../format/manifest.ts'
 import { openSegmentDirectory, segmentKey, verifySection, type SegmentDirectory } from '../../format/segment.ts'
@@ -77,6 +78,15 @@ export class SegmentScan {
   /** The verified bytes of a whole section. */
   section(name: string): Promise<Uint8Array> {
     return this.#sections.whole(name)
+  }
+
+  /** Checks a section that may be too large for memory, a few megabytes at a time. @throws {WindlassError} `corrupt`. */
+  async checkSection(name: string): Promise<void> {
+    const { size, checksum } = this.#sections.ref(name)
+    const cursor = this.#sections.cursor(name)
+    let found = crc32c(new Uint8Array(0))
+    for (let start = 0; start < size; start += chunkBytes) found = crc32c(await cursor(start, Math.min(size, start + chunkBytes)), found)
+    if (found !== checksum) throw new WindlassError('corrupt', `${this.key}: segment is damaged: section ${name} fails its checksum`, { key: this.key })
   }
 
   /** What follows the sections: the directory, which only who has no manifest needs. */

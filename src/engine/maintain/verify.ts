@@ -88,8 +88,9 @@ export class Verifier implements Verification {
     let isRight = false
     await this.#attempt(key, async () => {
       const scan = await SegmentScan.open(store, this.#core.id, ref)
-      // What follows reads vectors, metadata and documents row by row; the rest as wholes.
+      // What follows reads vectors, metadata and documents row by row; the rest as wholes, the vector index in pieces.
       for (const { name } of ref.sections) {
+        if (name.startsWith('vector-')) await this.#attempt(`${key}#${name}`, () => scan.checkSection(name))
         if (name === 'columns' || name.startsWith('text.')) await this.#attempt(`${key}#${name}`, async () => void (await scan.section(name)))
       }
       await this.#attempt(`${key}#directory`, async () => void (await scan.directory()))

@@ -8,9 +8,22 @@ import { defaultFilterRules, matchesFilter, type Filter, type FilterRules } from
 export const sourceStride = 2 ** 32
 
 /** The rows of one source that a read may return: of the space, live, and matching the filter. */
-export type Candidates =
-  | { readonly segment: Segment; readonly rows: Bitset }
-  | { readonly memory: readonly Row[]; readonly rows: Bitset }
+export type Candidates = SegmentCandidates | MemoryCandidates
+
+export interface SegmentCandidates {
+  readonly segment: Segment
+  /** Rows that are superseded or deleted. */
+  readonly dead: Bitset
+  /** Rows that are live and match the filter; null: there is none. */
+  readonly matching: Bitset | null
+  /** The rows; without a filter they are found at the first call, and a search by an index never asks. Do not change it. */
+  rows(): Promise<Bitset>
+}
+
+export interface MemoryCandidates {
+  readonly memory: readonly Row[]
+  rows(): Promise<Bitset>
+}
 
 /** How many segments are read side by side: enough to hide a round trip, few enough to bound memory. */
 export const segmentsAtOnce = 8
@@ -27,12 +40,16 @@ export async function selectCandidates(
   const memory = snapshot.memtable.rows.slice(0, slots.length)
   if (filter) slots.forEach((slot) => void (matchesFilter(filter, memory[slot]!.metadata, rules) || slots.clear(slot)))
   await forEachInGroups(snapshot.segments, async ({ segment, dead }, index) => {
-    const rows = (await segment.rowsOfSpace(space)).clone()
-    rows.andNot(dead)
-    if (filter && !rows.isEmpty()) rows.and((await segment.columns()).select(filter, rules))
-    candidates[index] = { segment, rows }
+    const live = async () => (await segment.rowsOfSpace(space)).clone().andNot(dead)
+    let matching: Bitset | null = null
+    if (filter) {
+      matching = await live()
+      if (!matching.isEmpty()) matching.and((await segment.columns()).select(filter, rules))
+    }
+    let rows: Promise<Bitset> | null = matching && Promise.resolve(matching)
+    candidates[index] = { segment, dead, matching, rows: () => (rows ??= live()) }
   })
-  candidates.push({ memory, rows: slots })
+  candidates.push({ memory, rows: () => Promise.resolve(slots) })
   return candidates
 }
 

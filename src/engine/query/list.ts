@@ -29,7 +29,9 @@ export async function listRows(snapshot: Snapshot, options: ListOptions): Promis
 /** How many live rows match. */
 export async function countRows(snapshot: Snapshot, space: Space, filter: ListOptions['filter']): Promise<number> {
   const candidates = await selectCandidates(snapshot, space, filter)
-  return candidates.reduce((sum, { rows }) => sum + rows.count(), 0)
+  let count = 0
+  for (const source of candidates) count += (await source.rows()).count()
+  return count
 }
 
 interface Found {
@@ -41,16 +43,17 @@ interface Found {
 async function firstRows(candidates: readonly Candidates[], after: Stamp | null, count: number): Promise<Found[]> {
   const found: Found[] = []
   for (const source of candidates) {
+    const live = await source.rows()
     if ('memory' in source) {
       const rows: Found[] = []
-      source.rows.forEach((slot) => {
+      live.forEach((slot) => {
         const row = source.memory[slot]!
         if (!after || compareStamps(row.born, after) > 0) rows.push({ ref: { row }, born: row.born })
       })
       found.push(...rows.sort((a, b) => compareStamps(a.born, b.born)).slice(0, count))
       continue
     }
-    if (source.rows.isEmpty()) continue
+    if (live.isEmpty()) continue
     const stamps = await source.segment.rows()
     let start = 0
     if (after) {
@@ -63,7 +66,7 @@ async function firstRows(candidates: readonly Candidates[], after: Stamp | null,
     }
     let taken = 0
     for (let rowIndex = start; rowIndex < source.segment.rowCount && taken < count; rowIndex++) {
-      if (!source.rows.has(rowIndex)) continue
+      if (!live.has(rowIndex)) continue
       found.push({ ref: { segment: source.segment, rowIndex }, born: stamps.bornAt(rowIndex) })
       taken++
     }

@@ -1,11 +1,13 @@
 import { toUtf8 } from '../../base/bytes.ts'
-import type { Metadata, Row, Space, Stamp } from '../../format/record.ts'
+import { decodeMetadata, type Metadata, type Row, type Space, type Stamp } from '../../format/record.ts'
+import type { RowCard } from '../../format/row-card.ts'
+import { decodeText } from '../../format/segment-sections.ts'
 import type { Segment } from '../segment.ts'
 import { versionOf, type Include, type RowView } from '../types.ts'
 import type { Snapshot } from '../view.ts'
 
 /** Where a live row lies: in the unflushed log, whole, or in a segment, to be read. */
-export type RowRef = { readonly row: Row } | { readonly segment: Segment; readonly rowIndex: number }
+export type RowRef = { readonly row: Row } | { readonly segment: Segment; readonly rowIndex: number; readonly card?: RowCard }
 
 /**
  * Finds the live rows of `keys`. Looks into the memtable before it first waits, so call it right after taking the snapshot.
@@ -40,18 +42,33 @@ export async function stampsOf(ref: RowRef): Promise<{ born: Stamp; changed: Sta
 export async function readRows(refs: readonly RowRef[], include: Include): Promise<RowView[]> {
   const views = new Array<RowView>(refs.length)
   const bySegment = new Map<Segment, { position: number; rowIndex: number }[]>()
+  const carded = new Map<Segment, { position: number; card: RowCard }[]>()
   refs.forEach((ref, position) => {
     if ('row' in ref) {
       const { key, changed, vector, metadata, document } = ref.row
       views[position] = project(key, versionOf(changed), vector, metadata, document, include)
       return
     }
-    const group = bySegment.get(ref.segment)
-    if (group) group.push({ position, rowIndex: ref.rowIndex })
-    else bySegment.set(ref.segment, [{ position, rowIndex: ref.rowIndex }])
+    const { segment, rowIndex, card } = ref
+    // A row's vector is not on its card; who wants it takes the other way, which has them all at once.
+    if (card && !include.vector) addTo(carded, segment, { position, card })
+    else addTo(bySegment, segment, { position, rowIndex })
   })
-  await Promise.all(
-    [...bySegment].map(async ([segment, group]) => {
+  await Promise.all([
+    ...[...carded].map(async ([segment, group]) => {
+      const cards = group.map(({ card }) => card)
+      const texts = cards.filter(({ document }) => document !== null)
+      const [metadata, documents] = await Promise.all([
+        include.metadata ? segment.blobsAt('metadata', cards.map((card) => card.metadata), cards) : null,
+        include.document ? segment.blobsAt('documents', texts.map(({ document }) => document!), texts) : null,
+      ])
+      let text = 0
+      group.forEach(({ position, card }, i) => {
+        const document = documents && card.document ? decodeText(documents[text++]!, 'documents', card.row, segment.key) : null
+        views[position] = project(card.key, versionOf(card.changed), null, metadata ? decodeMetadata(metadata[i]!, segment.key) : {}, document, include)
+      })
+    }),
+    ...[...bySegment].map(async ([segment, group]) => {
       const rowIndexes = group.map(({ rowIndex }) => rowIndex)
       const [keys, rows, metadata, documents, vectors] = await Promise.all([
         segment.keys(),
@@ -65,8 +82,14 @@ export async function readRows(refs: readonly RowRef[], include: Include): Promi
         views[position] = project(keys.keyAt(rowIndex), version, vectors?.[i] ?? null, metadata?.[i] ?? {}, documents?.[i] ?? null, include)
       })
     }),
-  )
+  ])
   return views
+}
+
+function addTo<Key, Item>(groups: Map<Key, Item[]>, key: Key, item: Item): void {
+  const group = groups.get(key)
+  if (group) group.push(item)
+  else groups.set(key, [item])
 }
 
 function project(key: string, version: string, vector: Float32Array | null, metadata: Metadata, document: string | null, include: Include): RowView {

@@ -60,7 +60,7 @@ export async function scoreText(snapshot: Snapshot, sources: readonly Candidates
   const indexed = await Promise.all(
     sources.map(async (source, index) => {
       const postings = 'memory' in source ? (snapshot.memtable.postings.get(field) ?? null) : await segmentPostings(source.segment, field, analyzer)
-      return postings && { source: postings, live: source.rows, index }
+      return postings && { source: postings, live: await source.rows(), index }
     }),
   )
   const present = indexed.filter((entry) => entry !== null)

@@ -36,7 +36,8 @@ async function orderedSources(snapshot: Snapshot): Promise<Ordered[]> {
   const ordered: Ordered[] = []
   for (const source of await selectCandidates(snapshot, 'records', undefined)) {
     const rows: number[] = []
-    source.rows.forEach((row) => rows.push(row))
+    const live = await source.rows()
+    live.forEach((row) => rows.push(row))
     if (rows.length === 0) continue
     if ('memory' in source) {
       const { memory } = source

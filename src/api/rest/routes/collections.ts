@@ -80,6 +80,33 @@ export const collectionRoutes: Route[] = [
   }),
   route({
     method: 'post',
+    path: '/v1/collections/{collection}/merge',
+    operationId: 'mergeCollection',
+    summary: 'Join segments into as few as may be, now; it happens by itself, when it is due',
+    tag: 'collections',
+    role: 'write',
+    params: schemas.collectionParams,
+    answers: { 200: { description: 'Whether anything changed', schema: schemas.mergeResult } },
+    async handle({ params, context }) {
+      return { json: { merged: await (await context.bucket.collection(params.collection)).merge() } }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/collections/{collection}/warm',
+    operationId: 'warmCollection',
+    summary: 'Read vector indexes into memory ahead of the first query',
+    tag: 'collections',
+    role: 'read',
+    params: schemas.collectionParams,
+    answers: { 204: { description: 'Read, as far as the memory budget reaches' } },
+    async handle({ params, context }) {
+      await (await context.bucket.collection(params.collection)).warm()
+      return { status: 204 }
+    },
+  }),
+  route({
+    method: 'post',
     path: '/v1/collections/{collection}/verify',
     operationId: 'verifyCollection',
     summary: 'Read every object of the collection and check every checksum',

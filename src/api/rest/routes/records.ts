@@ -143,7 +143,7 @@ export const recordRoutes: Route[] = [
     params: schemas.collectionParams,
     body: schemas.queryInput,
     answers: { 200: { description: 'Best first', schema: schemas.queryResult } },
-    async handle({ params, body: { vector, text, k, filter, fusion, include, consistency, snapshot }, context, raw }) {
+    async handle({ params, body: { vector, text, k, filter, fusion, recall, probes, include, consistency, snapshot }, context, raw }) {
       const reader = await readerOf(await context.bucket.collection(params.collection), snapshot)
       const result = await reader.query({
         include: include ? toInclude(include) : { metadata: true, document: true },
@@ -153,6 +153,8 @@ export const recordRoutes: Route[] = [
         ...(k !== undefined && { k }),
         ...(filter !== undefined && { filter }),
         ...(fusion && { fusion: fusion as never }),
+        ...(recall !== undefined && { recall }),
+        ...(probes !== undefined && { probes }),
         ...(consistency && { consistency }),
       })
       return { json: result }

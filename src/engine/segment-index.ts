@@ -1,0 +1,390 @@
+import type { Bitset } from '../base/bitset.ts'
+import type { RowCard } from '../format/row-card.ts'
+import { blockBytes } from '../kernels/kernels.ts'
+import { chooseEffort, type SearchWish } from '../vector/effort.ts'
+import { decodeHead, decodeRows, indexSections, unitRange, verifyUnit } from '../vector/index-codec.ts'
+import type { SearchEffort } from '../vector/index-layout.ts'
+import { candidatesMax, type IndexQuery } from '../vector/index-reader.ts'
+import { RowFilter } from '../vector/row-filter.ts'
+import { exactCount, exactNeighborsOf } from '../vector/search-index.ts'
+import { paddedDimension } from '../vector/space.ts'
+import type { Neighbor } from '../vector/top-k.ts'
+import type { LoadedIndex, VectorMemory } from './vector-memory.ts'
+
+/** Units nearer than this are read together. */
+const gapBytesMax = 64 * 1024
+/** Filters that keep this many rows or fewer are scored directly where the whole index would be in memory anyway. */
+const directBytesMax = 16 * 1024 * 1024
+/** A row whose finer code is not in memory is looked at if its estimate could be this many standard errors off. */
+const standardErrors = 3
+/** Candidates are too few when the last of them could, at so many standard errors, be among the best; then there are so many times more. */
+const doubt = 1
+const widening = 4
+/** Clusters probed beyond a plan because of a filter: so many times the plan's at most, or so many. */
+const extensionMax = 16
+const extensionMin = 64
+/** Of the budget, what one step of a search takes at most: the rest of a long plan waits its turn. */
+const budgetShare = 4
+
+/** What a search did, added up over segments. */
+export interface SearchTally {
+  clustersProbed: number
+  codesScanned: number
+  candidates: number
+  requests: number
+  bytesRead: number
+  roundTrips: number
+}
+
+/** Of a search that has done nothing yet. */
+export const noTally: Readonly<SearchTally> = { clustersProbed: 0, codesScanned: 0, candidates: 0, requests: 0, bytesRead: 0, roundTrips: 0 }
+
+/** A row that may be among the nearest, and about how far it is. */
+export interface IndexedRow {
+  readonly card: RowCard
+  /** By the metric, from 8-bit codes: the exact distance needs the vector. */
+  readonly estimate: number
+  /** Its place in the index, and its score there. */
+  readonly slot: number
+  readonly score: number
+}
+
+/** Bytes of a part of one of the segment's sections; `verified` whole sections have passed their checksum. */
+export interface SectionSource {
+  readonly key: string
+  sizeOf(name: string): number
+  whole(name: string): Promise<Uint8Array>
+  range(name: string, start: number, end: number): Promise<Uint8Array>
+}
+
+interface LiveFilter {
+  readonly dead: Bitset
+  readonly filter: RowFilter
+  users: number
+  isStale: boolean
+}
+
+/** The clustered index of one segment: reads what a query needs of it, and no more. */
+export class SegmentIndex {
+  readonly #source: SectionSource
+  readonly #memory: VectorMemory
+  #opening: Promise<LoadedIndex> | null = null
+  #live: LiveFilter | null = null
+
+  constructor(source: SectionSource, memory: VectorMemory) {
+    this.#source = source
+    this.#memory = memory
+  }
+
+  /**
+   * The rows that are nearest, about: a few more than `wish.k`, nearest first.
+   * @param dead Rows that are no answers. @param matching Where given, only these are.
+   */
+  async search(query: Float32Array, wish: SearchWish, dead: Bitset, matching: Bitset | null, tally: SearchTally): Promise<IndexedRow[]> {
+    const index = await this.#acquire(tally)
+    const heap = await this.#memory.heap()
+    let filter: RowFilter | null = null
+    let live: LiveFilter | null = null
+    try {
+      if (matching || !dead.isEmpty()) await this.#loadRows(index, tally)
+      const { head } = index.stored
+      if (matching) filter = new RowFilter(heap, matching, undefined, head.count)
+      else if (!dead.isEmpty()) {
+        live = this.#liveFilter(heap, dead, head.count)
+        filter = live.filter
+      }
+      if (filter?.count === 0) return []
+      return await this.#searchFiltered(index, query, wish, filter, tally)
+    } finally {
+      index.users--
+      if (live) this.#release(live)
+      else filter?.release()
+    }
+  }
+
+  /** Exact distances of some rows, nearest first. @param vectorOf As it was put in. */
+  async measure(query: Float32Array, rows: Uint32Array, vectorOf: (row: number) => Float32Array): Promise<Neighbor[]> {
+    const index = await this.#open({ ...noTally })
+    return exactNeighborsOf(await this.#memory.heap(), index.stored.head.space.metric, query, rows, vectorOf)
+  }
+
+  /** Reads all of it ahead of the first query, as far as the budget reaches. */
+  async warm(tally: SearchTally): Promise<void> {
+    const index = await this.#acquire(tally)
+    try {
+      const { head } = index.stored
+      const clusters: number[] = []
+      let size = 0
+      for (let c = 0; c < head.clusters && size < this.#memory.budgetBytes / 2; c++) {
+        size += this.#unitBytes(index, c)
+        clusters.push(c)
+      }
+      for (const part of this.#parts(index, Uint32Array.from(clusters))) await this.#ensure(index, part, tally)
+    } finally {
+      index.users--
+    }
+  }
+
+  async #searchFiltered(index: LoadedIndex, query: Float32Array, wish: SearchWish, filter: RowFilter | null, tally: SearchTally): Promise<IndexedRow[]> {
+    const { reader } = index
+    const finalists = exactCount(wish.k)
+    const effort = chooseEffort(index.stored.head, filter ? { ...wish, selectivity: filter.selectivity } : wish)
+    const state = reader.begin(query)
+    try {
+      if (filter && filter.isDirect && (this.#isAllLoaded(index) || this.#listsBytes(index) <= directBytesMax)) {
+        reader.propose(state, filter.rows)
+        tally.candidates += state.slots.length
+        return await this.#rank(index, state, state.slots, finalists, tally)
+      }
+      reader.plan(state, effort, filter ?? undefined)
+      tally.clustersProbed += state.clusters.length
+      const found = await this.#find(index, state, effort, wish.k, filter, tally)
+      return filter ? await this.#goOn(index, state, effort, wish.k, found, filter, tally) : found
+    } finally {
+      reader.end(state)
+    }
+  }
+
+  /** Where a filter keeps rows that lie farther than usual, what the plan left out may have nearer ones: looks there, too. */
+  async #goOn(index: LoadedIndex, state: IndexQuery, effort: SearchEffort, k: number, found: IndexedRow[], filter: RowFilter, tally: SearchTally): Promise<IndexedRow[]> {
+    const { reader } = index
+    const least = found[k - 1]?.score ?? -Infinity
+    if (effort.usual === undefined || (least >= effort.usual && !state.isElsewhere)) return found
+    const most = Math.max(extensionMin, extensionMax * state.clusters.length)
+    const more = reader.extend(state, least, (1 - effort.recall!) * k, filter, most)
+    if (more.length === 0) return found
+    tally.clustersProbed += more.length
+    const others = await this.#find(index, state, effort, k, filter, tally)
+    const rows = new Map([...found, ...others].map((each) => [each.card.row, each]))
+    return [...rows.values()].sort((a, b) => a.estimate - b.estimate || a.card.row - b.card.row).slice(0, exactCount(k))
+  }
+
+  /**
+   * Scans what is planned and ranks the best of it. How many candidates that takes was measured with queries like the rows; where estimates
+   * turn out to be so far off that what was left out could be among the `k` best, more are taken.
+   */
+  async #find(index: LoadedIndex, state: IndexQuery, effort: SearchEffort, k: number, filter: RowFilter | null, tally: SearchTally): Promise<IndexedRow[]> {
+    const { clusters, terms } = state
+    const finalists = exactCount(k)
+    for (let keep = Math.max(effort.candidates, finalists); ; keep *= widening) {
+      state.clusters = clusters
+      state.terms = terms
+      await this.#scan(index, state, keep, filter, tally)
+      tally.candidates += state.slots.length
+      const { slots, slotScores, isFull } = state
+      const before = { slots: slots.slice(), scores: slotScores.slice() }
+      const found = await this.#rank(index, state, this.#worthy(index, state, finalists), finalists, tally)
+      const kth = found[k - 1]
+      if (!isFull || !kth || keep >= candidatesMax) return found
+      let squares = 0
+      for (const { slot, score } of found) squares += (score - before.scores[before.slots.indexOf(slot)]!) ** 2
+      if (before.scores.at(-1)! + doubt * Math.sqrt(squares / found.length) < kth.score) return found
+    }
+  }
+
+  /** Scans the planned clusters, part by part where they would not fit memory together. Leaves candidates in `state.slots`. */
+  async #scan(index: LoadedIndex, state: IndexQuery, candidates: SearchEffort['candidates'], filter: RowFilter | null, tally: SearchTally): Promise<void> {
+    const { reader, stored } = index
+    const { clusters, terms } = state
+    for (const c of clusters) tally.codesScanned += 32 * (stored.head.listBlocks[c + 1]! - stored.head.listBlocks[c]!)
+    const parts = this.#parts(index, clusters)
+    if (parts.length <= 1) {
+      await this.#ensure(index, clusters, tally)
+      reader.scan(state, candidates, filter ?? undefined)
+      return
+    }
+    const best = new Map<number, number>()
+    let done = 0
+    for (const part of parts) {
+      await this.#ensure(index, part, tally)
+      state.clusters = part
+      state.terms = terms.subarray(done, done + part.length)
+      done += part.length
+      reader.scan(state, candidates, filter ?? undefined)
+      state.slots.forEach((slot, i) => best.set(slot, Math.max(best.get(slot) ?? -Infinity, state.slotScores[i]!)))
+    }
+    const order = [...best].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, candidates)
+    state.clusters = clusters
+    state.terms = terms
+    state.slots = Uint32Array.from(order, ([slot]) => slot)
+    state.slotScores = Float32Array.from(order, ([, score]) => score)
+  }
+
+  /**
+   * Of the candidates, those that can still win. All, when their units are in memory; of the others, found in the list of another cluster,
+   * only those whose estimate is not too far below: reading a unit for each would cost more than all that was probed.
+   */
+  #worthy(index: LoadedIndex, state: IndexQuery, finalists: number): Uint32Array {
+    const { reader } = index
+    const { slots, slotScores } = state
+    const isHere = Array.from(slots, (slot) => this.#memory.has(index, reader.clusterOf(slot)))
+    const here = slots.filter((_, i) => isHere[i])
+    if (here.length === slots.length || here.length < finalists) return slots
+    const estimates = new Map(Array.from(slots, (slot, i) => [slot, slotScores[i]!]))
+    state.slots = here.slice()
+    const ranked = reader.rerank(state, here.length)
+    const least = state.slotScores[finalists - 1]!
+    let squares = 0
+    ranked.forEach((slot, i) => (squares += (state.slotScores[i]! - estimates.get(slot)!) ** 2))
+    const slack = standardErrors * Math.sqrt(squares / ranked.length)
+    return slots.filter((slot, i) => isHere[i] || estimates.get(slot)! + slack >= least)
+  }
+
+  /** Scores slots by their 8-bit codes, wherever they are, and gives the best with their cards. */
+  async #rank(index: LoadedIndex, state: IndexQuery, slots: Uint32Array, finalists: number, tally: SearchTally): Promise<IndexedRow[]> {
+    const { reader } = index
+    const clusterOf = (slot: number) => reader.clusterOf(slot)
+    const needed = Uint32Array.from(new Set(Array.from(slots, clusterOf)))
+    const parts = this.#parts(index, needed)
+    if (parts.length <= 1) {
+      await this.#ensure(index, needed, tally)
+      return this.#rerank(index, state, slots, finalists)
+    }
+    const found: IndexedRow[] = []
+    for (const part of parts) {
+      await this.#ensure(index, part, tally)
+      const here = new Set(part)
+      found.push(...this.#rerank(index, state, slots.filter((slot) => here.has(clusterOf(slot))), finalists))
+    }
+    return found.sort((a, b) => a.estimate - b.estimate || a.card.row - b.card.row).slice(0, finalists)
+  }
+
+  #rerank(index: LoadedIndex, state: IndexQuery, slots: Uint32Array, finalists: number): IndexedRow[] {
+    const { reader, stored } = index
+    state.slots = slots.slice()
+    state.slotScores = new Float32Array(slots.length)
+    return Array.from(reader.rerank(state, finalists), (slot, i): IndexedRow => {
+      const cluster = reader.clusterOf(slot)
+      const card = index.cards.get(cluster)!.at(slot - stored.head.slots[cluster]!)
+      const score = state.slotScores[i]!
+      return { card, estimate: reader.distanceOf(state, score), slot, score }
+    })
+  }
+
+  /** Makes units be in memory, all at once: nothing is awaited between the last of them and the return. */
+  async #ensure(index: LoadedIndex, clusters: Uint32Array, tally: SearchTally): Promise<void> {
+    const missing = clusters.filter((c) => !this.#memory.has(index, c))
+    this.#memory.touch(index, clusters)
+    if (missing.length === 0) return
+    const read = new Map<number, Uint8Array>()
+    for (let wanted = missing; wanted.length > 0; wanted = clusters.filter((c) => !this.#memory.has(index, c) && !read.has(c))) {
+      for (const [cluster, bytes] of await this.#readUnits(index, wanted, tally)) read.set(cluster, bytes)
+    }
+    this.#memory.touch(index, clusters)
+    for (const [cluster, bytes] of read) this.#memory.put(index, cluster, bytes)
+  }
+
+  async #readUnits(index: LoadedIndex, clusters: Uint32Array, tally: SearchTally): Promise<[number, Uint8Array][]> {
+    const { stored, key } = index
+    const ranges = Array.from(clusters, (cluster) => ({ cluster, ...unitRange(stored, cluster) })).sort((a, b) => a.start - b.start)
+    const groups: (typeof ranges)[] = []
+    for (const range of ranges) {
+      const last = groups.at(-1)
+      if (last && range.start - last.at(-1)!.end <= gapBytesMax) last.push(range)
+      else groups.push([range])
+    }
+    tally.roundTrips++
+    const parts = await Promise.all(
+      groups.map(async (group) => {
+        const from = group[0]!.start
+        const bytes = await this.#range(indexSections.lists, from, group.at(-1)!.end, tally)
+        return group.map(({ cluster, start, end }): [number, Uint8Array] => [cluster, verifyUnit(stored, cluster, bytes.subarray(start - from, end - from), key)])
+      }),
+    )
+    return parts.flat()
+  }
+
+  async #range(name: string, start: number, end: number, tally: SearchTally): Promise<Uint8Array> {
+    tally.requests++
+    tally.bytesRead += end - start
+    return this.#source.range(name, start, end)
+  }
+
+  /** The head, held until its users are one less. */
+  async #acquire(tally: SearchTally): Promise<LoadedIndex> {
+    for (;;) {
+      await this.#open(tally)
+      // Others may have needed the room meanwhile.
+      const index = this.#memory.find(this.#source.key)
+      if (!index) continue
+      index.users++
+      return index
+    }
+  }
+
+  async #open(tally: SearchTally): Promise<LoadedIndex> {
+    const known = this.#memory.find(this.#source.key)
+    if (known) return known
+    this.#opening ??= this.#read(tally).finally(() => (this.#opening = null))
+    return this.#opening
+  }
+
+  async #read(tally: SearchTally): Promise<LoadedIndex> {
+    const { key } = this.#source
+    tally.roundTrips++
+    tally.requests++
+    tally.bytesRead += this.#source.sizeOf(indexSections.head)
+    const [heap, bytes] = await Promise.all([this.#memory.heap(), this.#source.whole(indexSections.head)])
+    return this.#memory.add(heap, key, decodeHead(bytes, this.#source.sizeOf(indexSections.lists), key))
+  }
+
+  async #loadRows(index: LoadedIndex, tally: SearchTally): Promise<void> {
+    if (index.reader.hasRows) return
+    tally.roundTrips++
+    tally.requests++
+    tally.bytesRead += this.#source.sizeOf(indexSections.rows)
+    const bytes = await this.#source.whole(indexSections.rows)
+    this.#memory.setRows(index, decodeRows(bytes, index.stored.head, index.key))
+  }
+
+  /** The filter of the rows that are not dead, kept for the next query: a snapshot's bitmap never changes. */
+  #liveFilter(heap: ConstructorParameters<typeof RowFilter>[0], dead: Bitset, of: number): LiveFilter {
+    if (this.#live?.dead !== dead) {
+      const old = this.#live
+      const rows = dead.clone().not()
+      this.#live = { dead, filter: new RowFilter(heap, rows, undefined, of), users: 0, isStale: false }
+      if (old) {
+        old.isStale = true
+        if (old.users === 0) old.filter.release()
+      }
+    }
+    this.#live!.users++
+    return this.#live!
+  }
+
+  #release(live: LiveFilter): void {
+    live.users--
+    if (live.isStale && live.users === 0) live.filter.release()
+  }
+
+  /** Clusters in parts of which each takes no more than its share of the budget. */
+  #parts(index: LoadedIndex, clusters: Uint32Array): Uint32Array[] {
+    const most = this.#memory.budgetBytes / budgetShare
+    const parts: Uint32Array[] = []
+    let [start, size] = [0, 0]
+    for (let i = 0; i < clusters.length; i++) {
+      const bytes = this.#unitBytes(index, clusters[i]!)
+      if (size > 0 && size + bytes > most) {
+        parts.push(clusters.subarray(start, i))
+        ;[start, size] = [i, 0]
+      }
+      size += bytes
+    }
+    if (start < clusters.length) parts.push(clusters.subarray(start))
+    return parts
+  }
+
+  #unitBytes({ stored }: LoadedIndex, cluster: number): number {
+    const { start, end } = unitRange(stored, cluster)
+    return end - start
+  }
+
+  #isAllLoaded({ cards, stored }: LoadedIndex): boolean {
+    return cards.size === stored.head.clusters
+  }
+
+  #listsBytes({ stored }: LoadedIndex): number {
+    const { clusters, listBlocks, space } = stored.head
+    return listBlocks[clusters]! * blockBytes(paddedDimension(space.dimension))
+  }
+}
