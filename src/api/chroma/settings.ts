@@ -39,14 +39,35 @@ export function newSettings(body: JsonObject): ChromaSettings {
   const configuration = readConfiguration(member(body, 'configuration'), 'configuration')
   const schema = member(body, 'schema')
   const fromSchema = readConfiguration(schema === undefined ? undefined : vectorConfiguration(asObject(schema, 'schema')), 'schema')
+  // Clients send a configuration beside every schema: one of the two has to be what they send when nothing was asked for.
+  if (!isDefault(configuration) && !isDefault(fromSchema)) throw invalid('Cannot set both collection configuration and schema: give the vector index in one of them')
+  const index = isDefault(fromSchema) ? configuration : fromSchema
   return {
-    space: configuration.space ?? fromSchema.space ?? old.space ?? 'l2',
-    hnsw: { ...old.hnsw, ...fromSchema.hnsw, ...configuration.hnsw },
-    embeddingFunction: configuration.embeddingFunction ?? fromSchema.embeddingFunction ?? null,
+    space: index.space ?? old.space ?? 'l2',
+    hnsw: { ...old.hnsw, ...index.hnsw },
+    embeddingFunction: index.embeddingFunction ?? configuration.embeddingFunction ?? null,
     metadata: metadata ? toText(metadata) : null,
-    schema: schema === undefined ? null : toText(schema),
+    schema: schema === undefined ? null : toText(withoutVectorIndex(schema)),
     forkCount: 0,
   }
+}
+
+/** Whether a client asks for nothing in particular. */
+function isDefault({ space, hnsw, embeddingFunction }: GivenConfiguration): boolean {
+  const named = embeddingFunction === undefined ? null : parseJson(embeddingFunction)
+  const isUnnamed = !isObject(named) || named.type !== 'known' || named.name === 'default'
+  return (space === undefined || space === 'l2') && Object.keys(hnsw).length === 0 && isUnnamed
+}
+
+/** A schema without what settings hold of its vector index, which `describeSettings` puts back. */
+function withoutVectorIndex(schema: Json): Json {
+  if (!isObject(schema)) return schema
+  const kept = Object.entries(schema).flatMap(([key, value]): [string, Json][] => {
+    if (key !== 'vector_index' || !isObject(value) || !isObject(value.config ?? null)) return [[key, withoutVectorIndex(value)]]
+    const config = Object.entries(value.config as JsonObject).filter(([name]) => !['space', 'embedding_function', 'hnsw', 'spann'].includes(name))
+    return [[key, { ...value, config: Object.fromEntries(config) }]]
+  })
+  return Object.fromEntries(kept)
 }
 
 /** As `newSettings`, of a request to change one. */
@@ -85,7 +106,7 @@ export function describeSettings({ space, hnsw, embeddingFunction, schema }: Chr
   }
   const index = { space, ...(named !== null && { embedding_function: named }), hnsw: { ef_construction, max_neighbors, ef_search, num_threads, batch_size, sync_threshold, resize_factor } }
   const template = defaultSchema(index)
-  return { configuration, schema: schema === null ? template : withoutSpann(merge(template, revive(schema))) }
+  return { configuration, schema: schema === null ? template : merge(template, revive(schema)) }
 }
 
 /** JSON that was kept, as it is to be written. */
@@ -170,12 +191,6 @@ function merge(base: unknown, over: unknown): unknown {
   const merged: Record<string, unknown> = { ...base }
   for (const [key, value] of Object.entries(over)) merged[key] = key in merged ? merge(merged[key], value) : value
   return merged
-}
-
-/** The reference stores every vector index as hnsw. */
-function withoutSpann(value: unknown): unknown {
-  if (!isPlain(value)) return value
-  return Object.fromEntries(Object.entries(value).flatMap(([key, each]) => (key === 'spann' ? [] : [[key, withoutSpann(each)]])))
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {
