@@ -1,8 +1,8 @@
 import { parse as parseLossless, stringify as stringifyLossless } from 'lossless-json'
 import { messageOf, WindlassError } from '../base/errors.ts'
 
-// Only numbers this long can lose digits as a double.
-const longNumber = /\d{16}/
+// Only integers this long lose digits that matter; the many digits of a fraction are those of a double.
+const longNumber = /(?<![\d.])\d{16}/
 
 /**
  * Parses JSON; integers beyond 2^53 become bigint instead of losing digits.

@@ -1,11 +1,13 @@
 import type { Context } from 'hono'
 import { Hono } from 'hono'
 import { messageOf } from '../../base/errors.ts'
+import { newNonce } from '../../base/random.ts'
 import type { ApiContext } from '../context.ts'
 import { parseJsonText, toJsonText } from '../json.ts'
 import { authorize, identify } from './authorize.ts'
 import { defaultQuotas, type Operation, type OperationContext, type Quotas } from './context.ts'
 import { S3VectorsError, toS3VectorsError } from './errors.ts'
+import { liftVectors, lowerVectors } from './float-arrays.ts'
 import { inputShapes, type OperationName } from './model.ts'
 import type { Account } from './names.ts'
 import { bucketOperations } from './operations/buckets.ts'
@@ -29,6 +31,8 @@ interface Environment {
   Variables: { requestId: string; route: string }
 }
 
+const holdsVectors: ReadonlySet<OperationName> = new Set<OperationName>(['PutVectors', 'QueryVectors'])
+
 /** The service's limit of a request. */
 const payloadBytesMax = 20 * 1024 * 1024
 
@@ -37,11 +41,12 @@ const operations: Record<OperationName, Operation> = { ...bucketOperations, ...i
 /** The S3 Vectors door: every operation is `POST /<Operation>`, but tags, which lie under `/tags/<arn>`. */
 export function createS3VectorsApi(context: ApiContext, settings: S3VectorsSettings): Hono<Environment> {
   const api = new Hono<Environment>()
+  const mark = `${newNonce(context.random)}-`
   for (const name of Object.keys(inputShapes) as OperationName[]) {
     if (name in tagOperations) continue
     api.post(`/${name}`, (c) => {
       c.set('route', `/${name}`)
-      return answer(c, name, context, settings, (body) => (body.length === 0 ? {} : parseBody(body)))
+      return answer(c, name, context, settings, (body) => (body.length === 0 ? {} : holdsVectors.has(name) ? parseVectorBody(body, mark) : parseBody(body)))
     })
   }
   const tagMethods = { GET: 'ListTagsForResource', POST: 'TagResource', DELETE: 'UntagResource' } as const
@@ -92,7 +97,7 @@ async function answer(c: Context<Environment>, name: OperationName, api: ApiCont
 }
 
 function respond(status: number, body: unknown, requestId: string): Response {
-  return new Response(toJsonText(body), { status, headers: { 'content-type': 'application/json', 'x-amzn-requestid': requestId, 'x-amz-request-id': requestId } })
+  return new Response(writeJson(body), { status, headers: { 'content-type': 'application/json', 'x-amzn-requestid': requestId, 'x-amz-request-id': requestId } })
 }
 
 /** NaN as a bare word, which Python writes, is no JSON; both that and broken JSON are the caller's fault. */
@@ -107,6 +112,23 @@ function parseBody(body: Uint8Array): unknown {
     return parseJsonText(text)
   } catch (error) {
     throw new S3VectorsError('ValidationException', `The request could not be parsed: ${messageOf(error)}`)
+  }
+}
+
+/** As `parseBody`, vectors as float32: three quarters of what a put cost were its numbers. */
+function parseVectorBody(body: Uint8Array, mark: string): unknown {
+  const { rest, vectors } = liftVectors(Buffer.from(body.buffer, body.byteOffset, body.length), mark)
+  const input = parseBody(rest)
+  lowerVectors(input, vectors, mark)
+  return input
+}
+
+/** Long integers are rare, and a replacer for them makes every other answer several times slower. */
+function writeJson(body: unknown): string {
+  try {
+    return JSON.stringify(body)
+  } catch {
+    return toJsonText(body)
   }
 }
 

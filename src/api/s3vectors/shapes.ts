@@ -83,7 +83,7 @@ function checkRange(value: number, { min, max }: { min?: number; max?: number },
 
 /** Numbers are checked one by one where they become float32. */
 function checkVector(value: unknown, fail: Fail): void {
-  if (!isObject(value) || !Array.isArray(value.float32)) fail('have member float32, a list of numbers')
+  if (!isObject(value) || !(Array.isArray(value.float32) || value.float32 instanceof Float32Array)) fail('have member float32, a list of numbers')
 }
 
 function isOutside(value: number, { min, max }: { readonly min?: number; readonly max?: number }): boolean {

@@ -37,6 +37,12 @@ export async function getIndex(name: IndexName, context: OperationContext): Prom
   })
 }
 
+/**
+ * How fresh a read after `getIndex` in the same request must be. That look has seen everything acknowledged before the request began,
+ * and a view never goes back: a second look would cost two requests to the store and prove nothing more.
+ */
+export const sinceIndex = 'eventual' as const
+
 /** As `getIndex`, where only records are wanted: no look at the schema, which costs a round trip. */
 export async function getCollection(name: IndexName, context: OperationContext): Promise<Collection> {
   return underNotFound(() => context.bucket.collection(collectionOf(name)))

@@ -7,15 +7,15 @@ import { checkFilter } from '../filter.ts'
 import { indexOfInput } from '../names.ts'
 import { decodeToken, encodeToken } from '../tokens.ts'
 import type { IndexMode } from '../vector-bucket.ts'
-import { getIndex, underNotFound, type VectorIndex } from '../vector-index.ts'
-import { toVector } from './vectors.ts'
+import { getIndex, sinceIndex, underNotFound, type VectorIndex } from '../vector-index.ts'
+import { toVector, type VectorData } from './vectors.ts'
 
 interface QueryInput {
   readonly vectorBucketName?: string
   readonly indexName?: string
   readonly indexArn?: string
   readonly topK: number
-  readonly queryVector?: { readonly float32: readonly unknown[] }
+  readonly queryVector?: VectorData
   readonly queryTexts?: readonly { readonly text: string; readonly metadataKey: string }[]
   readonly filter?: unknown
   readonly queryMode?: IndexMode
@@ -49,8 +49,9 @@ const queryVectors = async (input: QueryInput, context: OperationContext) => {
   checkMode(input, index)
   // Before the hash, which would recurse as deep as a filter may nest.
   if (input.filter !== undefined) checkFilter(input.filter, input.queryMode ?? index.settings.mode, new Set(index.schema.nonFilterableKeys))
-  const question = { of: 'query', hash: hashOf(input), topK }
-  const offset = nextToken === undefined ? 0 : Number(decodeToken(nextToken, question).offset)
+  // Hashed only where there is another page: it costs more than the rest of the door.
+  const question = () => ({ of: 'query', hash: hashOf(input), topK })
+  const offset = nextToken === undefined ? 0 : Number(decodeToken(nextToken, question()).offset)
   if (!Number.isInteger(offset) || offset < 0) throw new S3VectorsError('ValidationException', 'Invalid nextToken')
   const found = await underNotFound(() => findVectors(input, index, context))
   const page = found.slice(offset, offset + pageMax)
@@ -58,7 +59,7 @@ const queryVectors = async (input: QueryInput, context: OperationContext) => {
   return {
     vectors: page.map((each) => toOutput(each, input, returnMetadata === true)),
     distanceMetric: index.schema.metric === 'euclidean' ? 'euclidean' : 'cosine',
-    ...(end < found.length && { nextToken: encodeToken({ ...question, offset: end }) }),
+    ...(end < found.length && { nextToken: encodeToken({ ...question(), offset: end }) }),
   }
 }
 
@@ -77,6 +78,7 @@ async function findVectors(input: QueryInput, index: VectorIndex, { signal }: Op
   const { collection, schema } = index
   const shared = {
     include: { metadata: returnMetadata === true },
+    consistency: sinceIndex,
     signal,
     ...(filter !== undefined && { filter }),
   }

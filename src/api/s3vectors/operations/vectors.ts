@@ -4,7 +4,7 @@ import { S3VectorsError } from '../errors.ts'
 import { checkMetadata } from '../metadata.ts'
 import { indexOfInput } from '../names.ts'
 import { decodeToken, encodeToken } from '../tokens.ts'
-import { getCollection, getIndex, underNotFound } from '../vector-index.ts'
+import { getCollection, getIndex, sinceIndex, underNotFound } from '../vector-index.ts'
 
 interface IndexInput {
   readonly vectorBucketName?: string
@@ -12,8 +12,9 @@ interface IndexInput {
   readonly indexArn?: string
 }
 
-interface VectorData {
-  readonly float32: readonly unknown[]
+/** The body's numbers as float32 already, or a list with something else in it. */
+export interface VectorData {
+  readonly float32: readonly unknown[] | Float32Array
 }
 
 interface PutInput extends IndexInput {
@@ -72,7 +73,7 @@ const listVectors = async (input: ListInput, context: OperationContext) => {
   const after = nextToken === undefined ? undefined : String(decodeToken(nextToken, question).after)
   const limit = returnData ? Math.max(1, Math.min(maxResults, Math.floor(pageBytesMax / (10 * (schema.dimension ?? 1))))) : maxResults
   const include = { vector: returnData === true, metadata: returnMetadata === true }
-  const { rows, next } = await listPage(collection, { limit, include, signal: context.signal, ...(after !== undefined && { after }) })
+  const { rows, next } = await listPage(collection, { limit, include, consistency: sinceIndex, signal: context.signal, ...(after !== undefined && { after }) })
   const mine = segmentCount === undefined ? rows : rows.filter(({ key }) => segmentOf(key, segmentCount) === segmentIndex)
   return { vectors: mine.map((row) => toOutput(row, input)), ...(next !== undefined && { nextToken: encodeToken({ ...question, after: next }) }) }
 }
@@ -89,7 +90,7 @@ function segmentOf(key: string, count: number): number {
 }
 
 function toOutput({ key, vector, metadata }: RowView, { returnData, returnMetadata }: ReturnInput): Record<string, unknown> {
-  return { key, ...(returnData && { data: { float32: vector ?? [] } }), ...(returnMetadata && { metadata: metadata ?? {} }) }
+  return { key, ...(returnData && { data: { float32: Array.from(vector ?? []) } }), ...(returnMetadata && { metadata: metadata ?? {} }) }
 }
 
 /**
@@ -99,10 +100,10 @@ function toOutput({ key, vector, metadata }: RowView, { returnData, returnMetada
 export function toVector({ float32 }: VectorData, dimension: number | null, isCosine: boolean, subject: string): Float32Array {
   const refuse = (message: string) => new S3VectorsError('ValidationException', `${subject} ${message}`)
   if (dimension !== null && float32.length !== dimension) throw refuse(`must have length ${dimension}, but has length ${float32.length}`)
-  const vector = new Float32Array(float32.length)
+  const vector = float32 instanceof Float32Array ? float32 : new Float32Array(float32.length)
   let isZero = true
   for (let i = 0; i < vector.length; i++) {
-    const value = float32[i]
+    const value: unknown = float32[i]
     vector[i] = value as number
     if (typeof value !== 'number' || !Number.isFinite(vector[i]!)) throw refuse(`must contain only finite float32 values, but has ${String(value).slice(0, 40)} at position ${i}`)
     if (vector[i] !== 0) isZero = false
