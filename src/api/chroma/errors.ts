@@ -1,4 +1,4 @@
-import { isWindlassError, type ErrorKind } from '../../base/errors.ts'
+import { errorPolicies, isWindlassError, type ErrorKind } from '../../base/errors.ts'
 import { answerOf } from '../error-response.ts'
 
 /** An error as Chroma names it: clients in Python go by `error`, those in JavaScript by the status. */
@@ -48,7 +48,8 @@ const names: Partial<Record<ErrorKind, { status: number; error: string }>> = {
 /** What a failed request is answered; what we did not foresee keeps its text for the log. */
 export function toChromaError(error: unknown): ChromaError {
   if (error instanceof ChromaError) return error
-  const { status, message, retryAfterSeconds } = answerOf(error)
+  const { status, message, path, retryAfterSeconds } = answerOf(error)
+  if (status === errorPolicies['too-large'].httpStatus && path === 'body') return new ChromaError(status, 'BatchSizeExceededError', message)
   const known = isWindlassError(error) ? names[error.kind] : undefined
   return new ChromaError(known?.status ?? status, known?.error ?? 'InternalError', message, retryAfterSeconds)
 }
