@@ -3,11 +3,14 @@ import { fromUtf8Lenient, toUtf8, utf8Length } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { newId, newNonce } from '../base/random.ts'
 import { catalogKey, catalogPrefix, dataPrefix, decodeCatalogEntry, encodeCatalogEntry, nameOfCatalogKey, type CatalogEntry } from '../format/catalog-entry.ts'
-import { decodeManifest, encodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
+import { decodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
+import { putFirstManifest } from './commit/first-manifest.ts'
 import type { EngineContext } from './core.ts'
 
 /** How often making a collection is begun again with a new id. */
 const claimsMax = 3
+/** How often one entry is put while its name stands for nothing. */
+const entryPutsMax = 6
 
 /** What the catalog says of a name; null for a name that never was, or was dropped. */
 interface Looked {
@@ -41,27 +44,12 @@ export class Catalog {
       const id = newId(clock.now(), random)
       await this.mark(id, name)
       const manifest = firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() })
-      if (!(await this.#putFirst(manifest))) continue
+      if (!(await putFirstManifest(this.#context, manifest))) continue
       // Looked at before anybody can find the id by its name, and write to it. What was just put needs a mark again.
       if (!(await this.#wasMarkYoung(id))) await this.mark(id, name)
       else if (await this.claim(name, id)) return id
     }
     throw new WindlassError('unavailable', `making collection ${JSON.stringify(name)} took longer than a quarter of the grace period, ${claimsMax} times: try again`, { path: 'name', retryAfterMs: 1000 })
-  }
-
-  /** @returns whether it is there as we put it. */
-  async #putFirst(manifest: Manifest): Promise<boolean> {
-    const { store } = this.#context
-    const key = dataPrefix(manifest.collectionId) + manifestKey
-    try {
-      await store.put(key, encodeManifest(manifest), { condition: { ifAbsent: true } })
-      return true
-    } catch (error) {
-      if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
-      const answer = await store.get(key, { fresh: true })
-      if (answer.kind === 'found') return decodeManifest(answer.bytes, key).nonce === manifest.nonce
-      throw error
-    }
   }
 
   /**
@@ -70,25 +58,10 @@ export class Catalog {
    * @throws {WindlassError} `conflict` when the name is taken.
    */
   async claim(name: string, id: string): Promise<boolean> {
-    const { store, clock, random } = this.#context
+    const { store } = this.#context
     const looked = await this.#look(name)
     if (looked.entry && looked.entry.id !== id) throw nameTaken(name)
-    if (!looked.entry) {
-      const nonce = newNonce(random)
-      const entry = encodeCatalogEntry({ formatVersion: 1, needs: [], name, id, version: 1, nonce, state: 'live', createdAt: clock.now() })
-      const condition = looked.etag === null ? ({ ifAbsent: true } as const) : { ifMatch: looked.etag }
-      try {
-        await store.put(catalogKey(name), entry, { condition })
-      } catch (error) {
-        if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
-        // The winner may be ourselves, with the answer lost.
-        const now = await this.#look(name)
-        if (now.entry?.nonce !== nonce) {
-          if (isWindlassError(error, 'conflict')) throw nameTaken(name, error)
-          throw error
-        }
-      }
-    }
+    if (!looked.entry) await this.#putEntry(name, id, looked.etag)
     const manifest = await store.get(dataPrefix(id) + manifestKey, { fresh: true })
     if (manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
       await this.drop(name, id)
@@ -96,6 +69,32 @@ export class Catalog {
     }
     await this.unmark(id)
     return true
+  }
+
+  /**
+   * Lets a name that stands for nothing stand for `id`. The same bytes are put until it stands for something, or was emptied again: an
+   * answer may be lost, and S3 may answer 409 although nobody has the name.
+   * @param etag Of the emptied entry; null where there never was one.
+   */
+  async #putEntry(name: string, id: string, etag: string | null): Promise<void> {
+    const { store, clock, random } = this.#context
+    const nonce = newNonce(random)
+    const entry = encodeCatalogEntry({ formatVersion: 1, needs: [], name, id, version: 1, nonce, state: 'live', createdAt: clock.now() })
+    const condition = etag === null ? ({ ifAbsent: true } as const) : { ifMatch: etag }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await store.put(catalogKey(name), entry, { condition })
+        return
+      } catch (error) {
+        if (!isWindlassError(error, 'conflict', 'outcome-unknown', 'unavailable')) throw error
+        // The winner may be ourselves, with the answer lost.
+        const now = await this.#look(name)
+        if (now.entry?.nonce === nonce) return
+        if (now.entry) throw nameTaken(name, error)
+        if (now.etag !== etag || attempt === entryPutsMax) throw new WindlassError('unavailable', `${store.url}: the name ${JSON.stringify(name)} could not be taken in ${attempt} tries: try again`, { path: 'name', cause: error })
+      }
+      await clock.sleep(random.next() * 50 * 2 ** attempt)
+    }
   }
 
   /**
@@ -119,7 +118,7 @@ export class Catalog {
 
   /** Takes the name away from `id`, if it still has it. The data goes with a later sweep. */
   async drop(name: string, id: string): Promise<void> {
-    await this.mark(id, name)
+    await this.markDropped(id, name)
     await this.#replace(name, id, () => new Uint8Array(0))
   }
 
@@ -136,16 +135,29 @@ export class Catalog {
     await this.#context.store.put(trashKey(id), toUtf8(JSON.stringify({ name, ...(parent !== undefined && { parent }) })))
   }
 
+  /** Takes away the mark of who made `id`. */
   async unmark(id: string): Promise<void> {
     await this.#context.store.delete([trashKey(id)])
   }
 
-  /** Every id that bears the mark, and the name it had or was to have. `ageMs`: by the store's clock. */
+  /** Notes that `id` is to be removed. A mark of its own, which no late request of who made the id takes away (docs/protocol.md, H3). */
+  async markDropped(id: string, name: string): Promise<void> {
+    await this.#context.store.put(droppedKey(id), toUtf8(JSON.stringify({ name })))
+  }
+
+  /** Takes away every mark: nothing is left of `id`. */
+  async forget(id: string): Promise<void> {
+    await this.#context.store.delete([trashKey(id), droppedKey(id)])
+  }
+
+  /** Every id that bears a mark, and the name it had or was to have. `ageMs`: of its maker's mark, if there is one, by the store's clock. */
   async *marked(): AsyncGenerator<Mark & { id: string; ageMs: number }> {
     const { store } = this.#context
+    let before = ''
     for await (const { key, lastModified } of store.list(trashPrefix)) {
-      const id = key.slice(trashPrefix.length)
-      if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) continue
+      const id = /^([A-Za-z0-9_-]{1,64})(\.dropped)?$/.exec(key.slice(trashPrefix.length))?.[1]
+      if (id === undefined || id === before) continue
+      before = id
       const answer = await store.get(key, { fresh: true })
       if (answer.kind !== 'found') continue
       const writtenAt = lastModified ?? answer.lastModified
@@ -237,6 +249,10 @@ function markOf(text: string): Mark {
 
 function trashKey(id: string): string {
   return trashPrefix + id
+}
+
+function droppedKey(id: string): string {
+  return `${trashPrefix}${id}.dropped`
 }
 
 function checkName(name: unknown): asserts name is string {

@@ -176,9 +176,10 @@ export class EngineCollection extends RowReader {
     this.#timer?.stop()
     await this.#writer.drain()
     await this.#flushing?.catch(() => undefined)
-    const view = await this.core.open()
+    // What was never looked at, nothing was written to.
+    const { view } = this.core
     const { flushBytes, flushCommits } = this.core.context.settings
-    if (!view.ended && (view.unflushedBytes > flushBytes / 2 || view.tail.length > flushCommits / 2)) await this.#flushOnce()
+    if (view && !view.ended && (view.unflushedBytes > flushBytes / 2 || view.tail.length > flushCommits / 2)) await this.#flushOnce()
     await this.#maintenance.settle({ isLast: true })
   }
 

@@ -2,7 +2,9 @@ import type { Clock } from '../base/clock.ts'
 import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { dataPrefix } from '../format/catalog-entry.ts'
+import { manifestKey } from '../format/manifest.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { Catalog } from './catalog.ts'
 import { readLogAfter, type ReadCommit } from './commit/log.ts'
 import { loadManifest, loadManifestIfChanged, namesObject, type LoadedManifest } from './commit/manifest-object.ts'
 import { ageMs, atStore, momentNow, type Moment } from './commit/moment.ts'
@@ -116,6 +118,11 @@ export class CollectionCore {
   /** Another collection of the same bucket. */
   sibling(id: string): CollectionCore {
     return new CollectionCore(this.context, id)
+  }
+
+  /** Null while nothing has been read. */
+  get view(): View | null {
+    return this.#view
   }
 
   /** The view as it is; opened first if it never was. */
@@ -238,9 +245,14 @@ export class CollectionCore {
     }
   }
 
+  /** The manifest as it stands. @throws {WindlassError} `corrupt` when it is missing; `not-found` when all of the collection is gone. */
+  readManifest(): Promise<LoadedManifest> {
+    return this.#unlessGone(loadManifest(this.context.store, this.prefix))
+  }
+
   /** Reads the manifest anew, whatever the view says. @returns whether it had changed. */
   async reload(): Promise<boolean> {
-    const loaded = await loadManifest(this.context.store, this.prefix)
+    const loaded = await this.readManifest()
     return this.lane.run(async () => {
       if (loaded.manifest.version <= (this.#view?.manifest.version ?? 0)) return false
       await this.#replaceView(loaded)
@@ -276,7 +288,7 @@ export class CollectionCore {
     // The view moves on while the answers travel; what they prove is about this number.
     const base = view.seq
     const [answer, commits] = await Promise.all([
-      loadManifestIfChanged(store, this.prefix, view.loaded.etag),
+      this.#unlessGone(loadManifestIfChanged(store, this.prefix, view.loaded.etag)),
       readLogAfter(store, this.prefix, base, this.#foundForeign ? 4 : 1),
     ])
     if (ageMs(started, clock) > settings.graceMs / 4) return false
@@ -300,10 +312,27 @@ export class CollectionCore {
   /** The newest manifest. @param missing Why an older one is of no use, if that is so. */
   async #loadAfter(missing: unknown): Promise<LoadedManifest> {
     const { store } = this.context
-    const loaded = await loadManifest(store, this.prefix)
+    const loaded = await this.readManifest()
     const key = isWindlassError(missing) ? missing.details.key : undefined
     if (key === undefined || !namesObject(loaded.manifest, key)) return loaded
     throw new WindlassError('corrupt', `${store.url}: ${key} is missing, and the newest manifest names it: restore it from a copy of the bucket, or run windlass repair`, { key, cause: missing })
+  }
+
+  /**
+   * A manifest that is missing is damage, unless the collection was dropped and removed while this process slept: then its name stands
+   * for something else, or for nothing, and the view ends here.
+   */
+  async #unlessGone<Value>(loading: Promise<Value>): Promise<Value> {
+    try {
+      return await loading
+    } catch (error) {
+      const view = this.#view
+      if (!view || !isWindlassError(error, 'corrupt') || error.details.key !== this.prefix + manifestKey) throw error
+      if ((await new Catalog(this.context).find(view.name)) === this.id) throw error
+      view.ended ??= { kind: 'dropped' }
+      this.assertLive(view)
+      throw error
+    }
   }
 
   /** Builds the view of `loaded` and everything above its floor that is known or can be read. */

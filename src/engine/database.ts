@@ -150,7 +150,7 @@ export class Database {
     const collection = await this.current(name)
     const id = await makeBranch(collection.core, this.catalog, name, { snapshot, isRestore: true })
     const child = collection.core.sibling(id)
-    await collection.moveTo(id, (seq) => noteRestore(child, collection.id, seq))
+    await collection.moveTo(id, (seq) => noteRestore(child, collection.core, seq))
     const { ended } = await collection.core.open()
     if (ended?.kind !== 'moved' || ended.to !== id) {
       throw new WindlassError('conflict', `collection ${JSON.stringify(name)} was dropped or restored by another meanwhile: look at it, and try again`, { path: 'name' })
@@ -210,7 +210,13 @@ export class Database {
     for (let id = await this.catalog.find(name); id !== null; id = await this.catalog.find(name)) {
       // Renamed by another process, it may be open here under its old name.
       const collection = this.#byId.get(id) ?? this.#collection(name, id)
-      const { ended } = await collection.core.open()
+      const view = await collection.core.open().catch(async (error: unknown) => {
+        // Dropped and removed since the name was looked up, if this process slept.
+        if (!isWindlassError(error, 'corrupt') || (await this.catalog.find(name)) === id) throw error
+        return null
+      })
+      if (!view) continue
+      const { ended } = view
       if (!ended) return collection
       this.#byId.delete(id)
       // Whoever ended it did not get to the name: who meets that finishes it (docs/protocol.md, E3).
@@ -223,7 +229,7 @@ export class Database {
   /** The log of `from` has ended with `moved`: the name follows, the old data goes, the new is no trash. */
   async #finishMove(name: string, from: string, to: string): Promise<void> {
     // Marked while the name still tells what it is: nobody else would ever look after it.
-    await this.catalog.mark(from, name)
+    await this.catalog.markDropped(from, name)
     if (await this.catalog.move(name, from, to)) await this.catalog.unmark(to)
   }
 

@@ -72,8 +72,10 @@ export class View {
 
   /** The view at the manifest's floor, before any of the log is applied. */
   static async open(loaded: LoadedManifest, context: ViewContext): Promise<View> {
+    // Of what has ended nothing is read, and nothing kept: it is being swept.
+    const refs = loaded.manifest.state === 'live' ? loaded.manifest.segments : []
     const segments = await Promise.all(
-      loaded.manifest.segments.map(async (ref) => {
+      refs.map(async (ref) => {
         const segment = context.openSegment(ref)
         return { segment, dead: await segment.loadDeletes(), shared: false, died: { records: 0, documents: 0 } }
       }),

@@ -49,8 +49,10 @@ export async function loadManifestIfChanged(
   return { kind: 'changed', loaded: { manifest: decodeManifest(bytes, key), bytes, etag: answer.etag, date } }
 }
 
-/** Whether a manifest names the segment or bitmap that lies under `key`, in its own collection's folder or in another's. */
-export function namesObject({ collectionId, segments }: Manifest, key: string): boolean {
+/** Whether a manifest needs the segment or bitmap that lies under `key`, in its own collection's folder or in another's. */
+export function namesObject({ collectionId, segments, state }: Manifest, key: string): boolean {
+  // Of what has ended everything is swept.
+  if (state !== 'live') return false
   return segments.some(({ id, owner, deletes }) => {
     if (key === dataPrefix(owner ?? collectionId) + segmentKey(id)) return true
     return deletes !== null && key === dataPrefix(deletes.owner ?? collectionId) + deletesKey(deletes.id)

@@ -77,9 +77,12 @@ export class Writer {
         await this.#core.refresh()
         const view = await this.#core.open()
         if (view.ended) return
-        await prepare(view.seq + 1)
+        // The view goes on while `prepare` works, perhaps past another's end: the number is the one that was looked at and prepared.
+        const seq = view.seq + 1
         const basis = this.#core.verified
-        const record = this.#newRecord(view.seq + 1, [], event)
+        await prepare(seq)
+        if (!basis || ageMs(basis, this.#core.context.clock) > this.#core.context.settings.graceMs / 4) continue
+        const record = this.#newRecord(seq, [], event)
         if (await this.#put({ record, bytes: encodeLogRecord(record), basis })) return
       }
     })

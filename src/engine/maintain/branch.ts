@@ -1,13 +1,15 @@
-import { isWindlassError, WindlassError } from '../../base/errors.ts'
+import { WindlassError } from '../../base/errors.ts'
 import { newId, newNonce } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
-import { decodeManifest, encodeManifest, manifestKey, type Manifest, type Pin } from '../../format/manifest.ts'
+import { manifestKey, type Manifest, type Pin } from '../../format/manifest.ts'
+import type { Snapshot } from '../../format/snapshot.ts'
 import { firstManifest, type Catalog } from '../catalog.ts'
-import { findManifest, loadManifest } from '../commit/manifest-object.ts'
+import { findManifest } from '../commit/manifest-object.ts'
+import { putFirstManifest } from '../commit/first-manifest.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { PastCollection } from '../past-collection.ts'
-import { planFlush, uploadFlush } from './flush.ts'
+import { ownedBy, planFlush, uploadFlush } from './flush.ts'
 import { addPin, loadSnapshot } from './snapshots.ts'
 
 /** What a branch is made from, and what for. */
@@ -28,29 +30,31 @@ export interface BranchOptions {
  * @returns its id.
  */
 export async function makeBranch(core: CollectionCore, catalog: Catalog, name: string, { snapshot, isRestore = false }: BranchOptions): Promise<string> {
-  const { clock, random, store } = core.context
-  // What lies under an older collection branches off that one: its sweeps must know.
-  const source = snapshot === undefined ? { holder: core, snapshot: null } : await loadSnapshot(core, snapshot)
-  const { holder } = source
+  const { clock, random } = core.context
   const newMarkedId = async () => {
     const id = newId(clock.now(), random)
-    await catalog.mark(id, name, holder.id)
+    await catalog.mark(id, name, core.id)
     return id
   }
-  const pin = await addPin(holder, 'branch', name, newMarkedId, async (base) => {
-    if (source.snapshot) {
-      const { manifest, seq } = (await loadSnapshot(core, snapshot!)).snapshot
-      return { manifest, seq }
+  // Also where the snapshot lies under an older collection: that one's sweeps find the branch through this one, which names the
+  // snapshot; but those of this one would not find it there, and a restored branch names the snapshots of both.
+  let source: Source = { holder: core, snapshot: null }
+  const pin = await addPin(core, 'branch', name, newMarkedId, async (base) => {
+    if (snapshot !== undefined) {
+      const { holder, snapshot: stored } = await loadSnapshot(core, snapshot)
+      source = { holder, snapshot: stored }
+      return holder.id === core.id ? stored : asNamedElsewhere(stored)
     }
-    const view = await holder.open()
-    holder.assertLive(view)
+    const view = await core.open()
+    core.assertLive(view)
     return { manifest: base.manifest, seq: view.seq }
   })
-  const past = await PastCollection.open(holder, pin.snapshot)
+  const { holder } = source
+  const past = await PastCollection.open(holder, source.snapshot ?? pin.snapshot)
   const { segments, content } = await uploadFlush(holder, planFlush(past.view), pin.id)
   const { view } = past
   const manifest: Manifest = {
-    ...firstManifest({ id: pin.id, name, schema: view.schema, nonce: newNonce(random), now: clock.now(), parent: holder.id }),
+    ...firstManifest({ id: pin.id, name, schema: view.schema, nonce: newNonce(random), now: clock.now(), parent: core.id }),
     floor: view.seq,
     segments,
     content,
@@ -59,21 +63,29 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
     ...(isRestore && { restores: { from: core.id, at: 1 } }),
   }
   const key = dataPrefix(pin.id) + manifestKey
-  try {
-    await store.put(key, encodeManifest(manifest), { condition: { ifAbsent: true } })
-  } catch (error) {
-    if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
-    const answer = await store.get(key, { fresh: true })
-    if (answer.kind !== 'found') throw error
-    if (decodeManifest(answer.bytes, key).nonce !== manifest.nonce) throw givenUp(name, key)
-  }
+  if (!(await putFirstManifest(core.context, manifest))) throw givenUp(name, key)
   // A sweep that had given it up may have removed that manifest again, and more: as long as the pin is there, nothing was.
-  const { manifest: parent } = await loadManifest(store, holder.prefix)
+  const { manifest: parent } = await core.readManifest()
   if (!parent.pins.some(({ id }) => id === pin.id)) {
-    await catalog.mark(pin.id, name, holder.id)
+    await catalog.mark(pin.id, name, core.id)
     throw givenUp(name, key)
   }
   return pin.id
+}
+
+/** What a branch begins as: a snapshot and the collection it lies under, or the collection as its pin found it. */
+interface Source {
+  readonly holder: CollectionCore
+  readonly snapshot: Snapshot | null
+}
+
+/**
+ * As a collection pins a snapshot that lies under another: its segments. The log that it needs can be named only where it lies; the
+ * snapshot's own pin keeps that, and if that goes meanwhile, the branch cannot be made.
+ */
+function asNamedElsewhere({ manifest }: Snapshot): Pick<Snapshot, 'manifest' | 'seq'> {
+  const segments = manifest.segments.map((ref) => ownedBy(manifest.collectionId, ref))
+  return { manifest: { ...manifest, segments }, seq: manifest.floor }
 }
 
 function givenUp(name: string, key: string): WindlassError {
@@ -82,21 +94,25 @@ function givenUp(name: string, key: string): WindlassError {
 
 /** The snapshots of a collection, as one that takes its place names them. */
 async function inheritedPins(core: CollectionCore): Promise<Pin[]> {
-  const { manifest } = await loadManifest(core.context.store, core.prefix)
+  const { manifest } = await core.readManifest()
   return manifest.pins.filter(({ kind }) => kind === 'snapshot').map((pin) => ({ ...pin, owner: pin.owner ?? core.id }))
 }
 
 /**
  * Notes in a branch the number at which the log of the collection that it replaces will end. Who finds the branch abandoned takes that
  * number away before it drops the branch, so that of the two exactly one happens.
+ *
+ * Its snapshots are seen to as well: what was pinned or unpinned since the branch was made. They are right when, after the branch named
+ * them, the other still did: so nothing of them was swept in between.
  * @throws {WindlassError} `expired` when the branch has been dropped.
  */
-export async function noteRestore(child: CollectionCore, from: string, at: number): Promise<void> {
+export async function noteRestore(child: CollectionCore, from: CollectionCore, at: number): Promise<void> {
   for (;;) {
+    const pins = await inheritedPins(from)
     const base = await findManifest(child.context.store, child.prefix)
-    if (base?.manifest.state !== 'live') throw new WindlassError('expired', `restoring ${from} took longer than the grace period, and was given up meanwhile: try again`, { key: child.prefix })
-    if (base.manifest.restores?.at === at) return
-    if ((await replaceManifest(child, base, { restores: { from, at } })).isDone) return
+    if (base?.manifest.state !== 'live') throw new WindlassError('expired', `restoring ${from.id} took longer than the grace period, and was given up meanwhile: try again`, { key: child.prefix })
+    const { restores, pins: noted } = base.manifest
+    if (restores?.at === at && noted.length === pins.length && noted.every(({ id }, i) => id === pins[i]!.id)) return
+    await replaceManifest(child, base, { restores: { from: from.id, at }, pins })
   }
 }
-

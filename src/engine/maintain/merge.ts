@@ -4,7 +4,7 @@ import { newId } from '../../base/random.ts'
 import { deletesKey, encodeDeletes } from '../../format/deletes.ts'
 import type { DeletesRef, Manifest, SegmentRef } from '../../format/manifest.ts'
 import { segmentKey } from '../../format/segment.ts'
-import { loadManifest, type LoadedManifest } from '../commit/manifest-object.ts'
+import type { LoadedManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import { survivingUploads } from '../commit/sweep-fence.ts'
 import type { CollectionCore } from '../core.ts'
@@ -41,9 +41,9 @@ export interface MergeOptions {
  * @returns whether segments were replaced.
  */
 export async function merge(core: CollectionCore, { isForced = false, onProgress }: MergeOptions = {}): Promise<boolean> {
-  const { store, settings } = core.context
+  const { settings } = core.context
   // Read before the first upload: what a sweep counts from here on concerns what is uploaded below.
-  const base = await loadManifest(store, core.prefix)
+  const base = await core.readManifest()
   if (base.manifest.state !== 'live') return false
   const inputs = (isForced ? pickEverything : pickMerge)(base.manifest.segments, settings)
   if (!inputs) return false

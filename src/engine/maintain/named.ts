@@ -5,7 +5,7 @@ import { decodeManifest, manifestKey, type Manifest, type Pin } from '../../form
 import { segmentKey } from '../../format/segment.ts'
 import { decodeSnapshot, snapshotKey } from '../../format/snapshot.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
-import { loadManifest, type LoadedManifest } from '../commit/manifest-object.ts'
+import type { LoadedManifest } from '../commit/manifest-object.ts'
 import type { CollectionCore } from '../core.ts'
 
 const lookAgainMax = 3
@@ -23,7 +23,7 @@ export interface Named {
 export async function readNamed(core: CollectionCore): Promise<{ base: LoadedManifest; named: Named }> {
   const { store } = core.context
   for (let attempt = 1; ; attempt++) {
-    const base = await loadManifest(store, core.prefix)
+    const base = await core.readManifest()
     try {
       return { base, named: await namedBy(store, core.id, base.manifest) }
     } catch (error) {

@@ -3,7 +3,7 @@ import { WindlassError } from '../../base/errors.ts'
 import { newId } from '../../base/random.ts'
 import type { Manifest, Pin } from '../../format/manifest.ts'
 import { decodeSnapshot, encodeSnapshot, snapshotKey, type Snapshot } from '../../format/snapshot.ts'
-import { loadManifest, type LoadedManifest } from '../commit/manifest-object.ts'
+import type { LoadedManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { checkUnswept, findPastIn, type Past } from './past.ts'
@@ -41,12 +41,16 @@ export async function addPin(
   choose: (base: LoadedManifest) => Promise<Pick<Snapshot, 'manifest' | 'seq'>>,
 ): Promise<Pin & { readonly snapshot: Snapshot }> {
   const { store, clock, random } = core.context
+  const tried: (Pin & { readonly snapshot: Snapshot })[] = []
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const pinned = await core.manifestLane.run(async () => {
       await core.paceManifest()
       await core.refresh()
       await core.reload()
       const { loaded: base } = await core.open()
+      // A try that seemed lost may have arrived later.
+      const arrived = tried.find((pin) => base.manifest.pins.some(({ id }) => id === pin.id))
+      if (arrived) return arrived
       if (kind === 'snapshot' && findPin(base.manifest, name)) throw new WindlassError('conflict', `collection ${JSON.stringify(base.manifest.name)} has a snapshot ${JSON.stringify(name)}: delete it first, or choose another name`, { path: 'name' })
       const { manifest, seq } = await choose(base)
       const id = await newPinId()
@@ -54,6 +58,7 @@ export async function addPin(
       await store.put(core.prefix + snapshotKey(id), encodeSnapshot(snapshot))
       const pin: Pin = { name, id, seq, kind, createdAt: clock.now() }
       const { isDone } = await replaceManifest(core, base, { pins: [...base.manifest.pins, pin] })
+      tried.push({ ...pin, snapshot })
       return isDone ? { ...pin, snapshot } : null
     })
     if (pinned) return pinned
@@ -73,26 +78,23 @@ async function pinnable(core: CollectionCore, base: LoadedManifest, past: Past |
 }
 
 export async function listSnapshots(core: CollectionCore): Promise<SnapshotInfo[]> {
-  const { manifest } = await loadManifest(core.context.store, core.prefix)
+  const { manifest } = await core.readManifest()
   return manifest.pins.filter(({ kind }) => kind === 'snapshot').map(infoOf)
 }
 
-/** Unpins; the object goes with a later sweep. */
+/** Unpins, until that holds; the object goes with a later sweep. */
 export async function deleteSnapshot(core: CollectionCore, name: string): Promise<void> {
-  await changePins(core, (manifest) => {
-    const pin = requirePin(manifest, name)
-    return manifest.pins.filter((each) => each !== pin)
-  })
-}
-
-/** Replaces the pins of the newest manifest, until that holds. */
-export async function changePins(core: CollectionCore, change: (manifest: Manifest) => readonly Pin[]): Promise<void> {
-  const { store, clock, random } = core.context
+  const { clock, random } = core.context
+  let first: Pin | null = null
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const isDone = await core.manifestLane.run(async () => {
       await core.paceManifest()
-      const base = await loadManifest(store, core.prefix)
-      return (await replaceManifest(core, base, { pins: change(base.manifest) })).isDone
+      const base = await core.readManifest()
+      const { pins } = base.manifest
+      // A try that seemed lost may have arrived later.
+      if (first && !pins.some(({ id }) => id === first!.id)) return true
+      const pin = (first ??= requirePin(base.manifest, name))
+      return (await replaceManifest(core, base, { pins: pins.filter(({ id }) => id !== pin.id) })).isDone
     })
     if (isDone) return
     await clock.sleep(random.next() * 50 * 2 ** attempt)
@@ -103,7 +105,7 @@ export async function changePins(core: CollectionCore, change: (manifest: Manife
 /** The stored snapshot of a name, and the collection it lies under: a restored one keeps the snapshots of the one before. */
 export async function loadSnapshot(core: CollectionCore, name: string): Promise<{ holder: CollectionCore; snapshot: Snapshot }> {
   for (let before: Pin | null = null; ; ) {
-    const { manifest } = await loadManifest(core.context.store, core.prefix)
+    const { manifest } = await core.readManifest()
     const pin = requirePin(manifest, name)
     const holder = pin.owner === undefined || pin.owner === core.id ? core : core.sibling(pin.owner)
     const key = holder.prefix + snapshotKey(pin.id)

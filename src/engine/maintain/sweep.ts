@@ -3,7 +3,9 @@ import { newId } from '../../base/random.ts'
 import { logKey } from '../../format/log-record.ts'
 import { decodeManifest, manifestKey, pastManifestKey, type Manifest } from '../../format/manifest.ts'
 import { decodeSweepPlan, encodeSweepPlan, sweepKey, sweepPrefix, type PlannedLogs, type PlannedObject, type SweepPlan } from '../../format/sweep-plan.ts'
-import { replaceManifest } from '../commit/replace-manifest.ts'
+import { findManifest } from '../commit/manifest-object.ts'
+import { ageMs, momentNow } from '../commit/moment.ts'
+import { markGone, replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { releaseUnborn } from './branch-pins.ts'
 import { readNamed, type Named } from './named.ts'
@@ -48,13 +50,16 @@ interface LastPlan extends StoredPlan {
  * @returns null when the last visit is less than a grace period ago.
  */
 export async function sweep(core: CollectionCore, { isForced = false }: { isForced?: boolean } = {}): Promise<SweepReport | null> {
-  const { settings } = core.context
+  const { settings, clock } = core.context
+  const started = momentNow(clock)
   const last = await readLastPlan(core)
   if (last && last.storeNow - last.putAt < settings.graceMs) return null
   const deletedCount = last ? await execute(core, last) : 0
   const next = await makePlan(core, last, isForced)
   if (!next) return { deletedCount, plannedCount: 0, breaches: last?.plan.breaches ?? [] }
   await core.context.store.put(core.prefix + sweepKey(next.id), encodeSweepPlan(next))
+  // Perhaps into the folder of what was dropped and removed while we slept: then that has to be looked after again.
+  if (ageMs(started, clock) > settings.graceMs / 4 && !(await findManifest(core.context.store, core.prefix))) await markGone(core)
   return { deletedCount, plannedCount: countOf(next), breaches: next.breaches }
 }
 
@@ -202,7 +207,11 @@ async function makePlan(core: CollectionCore, last: LastPlan | null, isForced: b
 async function readFloor(core: CollectionCore): Promise<{ floor: number; coveredAt: number }> {
   const key = core.prefix + manifestKey
   const answer = await core.context.store.get(key, { fresh: true })
-  if (answer.kind !== 'found') throw new WindlassError('corrupt', `${core.context.store.url}: ${key} is missing: nothing is swept`, { key })
+  if (answer.kind !== 'found') {
+    // Says whether it is damage, or all of the collection is gone.
+    await core.readManifest()
+    throw new WindlassError('unavailable', `${core.context.store.url}: ${key} was missing, and is there again: nothing is swept`, { key })
+  }
   return { floor: decodeManifest(answer.bytes, key).floor, coveredAt: timeOf(core, key, answer.lastModified) }
 }
 

@@ -1,5 +1,6 @@
 import { isWindlassError } from '../../base/errors.ts'
 import { newNonce } from '../../base/random.ts'
+import { dataPrefix } from '../../format/catalog-entry.ts'
 import { ContentSummer } from '../../format/content-sum.ts'
 import { encodeLogRecord, logKey } from '../../format/log-record.ts'
 import { encodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
@@ -58,7 +59,20 @@ class MarkedId {
     this.#isOld = isOld
   }
 
+  /** One look. Where another process was faster, and removed what this one was about to read, the next look finds out. */
   async visit(): Promise<Outcome> {
+    try {
+      return await this.#visit()
+    } catch (error) {
+      const { key } = isWindlassError(error, 'corrupt', 'not-found') ? error.details : {}
+      if (!key?.endsWith(`/${manifestKey}`) || (await this.#context.store.get(key, { fresh: true })).kind === 'found') throw error
+      const id = await this.#catalog.find(this.#name).catch(ignoreBadName)
+      if (id !== null && key === dataPrefix(id) + manifestKey) throw error
+      return 'waiting'
+    }
+  }
+
+  async #visit(): Promise<Outcome> {
     if ((await this.#catalog.find(this.#name).catch(ignoreBadName)) === this.#id) {
       if (!(await this.#finishEnd())) return this.#unmark('in use')
     }
@@ -102,7 +116,7 @@ class MarkedId {
       if (event?.kind === 'moved') to = event.to
     }
     if (to !== this.#id) return false
-    await this.#catalog.mark(from, this.#name)
+    await this.#catalog.markDropped(from, this.#name)
     // False when the name was dropped in between: then nobody wants it.
     return this.#catalog.move(this.#name, from, this.#id)
   }
@@ -118,8 +132,10 @@ class MarkedId {
       if (about || name === manifestKey || name === 'lease') keys.push(name)
     }
     const { manifest } = loaded
-    const isEmpty = !keys.some(isData) && manifest.pins.every(({ kind }) => kind !== 'branch')
     const last = await readLastPlan(this.#core)
+    // What a stalled writer put below the floor is kept while somebody may look for it: not here.
+    const breaches = new Set(last?.plan.breaches.map(logKey))
+    const isEmpty = !keys.some((key) => isData(key) && !breaches.has(key)) && manifest.pins.every(({ kind }) => kind !== 'branch')
     const wasEmpty = last !== null && last.storeNow - last.putAt >= this.#context.settings.graceMs && last.plan.logs.length === 0 && !last.plan.objects.some(({ key }) => isData(key))
     const parent = manifest.parent ?? this.#parent
     const isFree = isEmpty && wasEmpty && (parent === undefined || (await unpinBranch(this.#core.sibling(parent), this.#id)))
@@ -127,7 +143,8 @@ class MarkedId {
       // The manifest last: until then a creator that wakes up finds it, and takes another id.
       await this.#delete(keys.filter((key) => key !== manifestKey))
       await this.#delete([manifestKey])
-      return this.#unmark('gone')
+      await this.#catalog.forget(this.#id)
+      return 'gone'
     }
     if (manifest.state === 'live' || manifest.segments.length > 0 || manifest.floor < lastSeq) {
       // All of the log is below the floor then, and nothing is named but by branches.

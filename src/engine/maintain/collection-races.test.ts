@@ -1,0 +1,223 @@
+// Making, branching, restoring and dropping collections while others do the same, answers get lost, and processes sleep.
+import { describe, expect, test } from 'vitest'
+import { WindlassError } from '../../base/errors.ts'
+import { seededRandom } from '../../base/random.ts'
+import { logKey } from '../../format/log-record.ts'
+import type { MemoryStore } from '../../store/memory-store.ts'
+import type { PutOptions, PutResult } from '../../store/object-store.ts'
+import { WrappingStore } from '../../store/wrapping-store.ts'
+import { FaultyStore } from '../../testing/faulty-store.ts'
+import type { EngineCollection } from '../collection.ts'
+import type { Database } from '../database.ts'
+import { schema } from '../testing.ts'
+import { graceMs, world } from './testing.ts'
+
+async function put(c: EngineCollection, ...keys: string[]): Promise<void> {
+  await c.write({ operations: keys.map((key) => ({ op: 'put', row: { key } })) })
+}
+
+async function keysIn(reader: { list: EngineCollection['list'] }): Promise<string[]> {
+  return (await reader.list({ limit: 1000 })).rows.map(({ key }) => key)
+}
+
+async function allKeys(store: MemoryStore): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of store.list('')) keys.push(key)
+  return keys
+}
+
+/** Sweeps a name and the trash, a grace period apart. */
+async function sweepAll(open: () => Database, clock: { ms: number }, name: string | null, count = 6): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    clock.ms += graceMs + 1
+    if (name !== null) await (await open().collection(name)).sweep()
+    await open().sweepTrash()
+  }
+}
+
+describe('a restore', () => {
+  test('of a snapshot that lies under an older collection keeps those of the collection in between', async () => {
+    const { clock, open } = world()
+    const database = open()
+    const c = await database.create('c', schema())
+    await put(c, 'a')
+    await c.createSnapshot('first')
+    await put(c, 'b')
+    const second = await database.restore('c', 'first')
+    await put(second, 'c')
+    await second.flush()
+    await second.createSnapshot('second')
+    await put(second, 'd')
+    const third = await database.restore('c', 'first')
+    await sweepAll(open, clock, 'c')
+    expect(await keysIn(third)).toEqual(['a'])
+    expect(await keysIn(await third.openSnapshot('second'))).toEqual(['a', 'c'])
+    expect(await keysIn(await database.restore('c', 'second'))).toEqual(['a', 'c'])
+    await sweepAll(open, clock, 'c')
+    const fresh = await open().collection('c')
+    expect(await keysIn(await fresh.openSnapshot('first'))).toEqual(['a'])
+    expect((await fresh.verify()).problems).toEqual([])
+  })
+
+  test('keeps what is pinned while it works, and not what is unpinned', async () => {
+    const { store, open } = world()
+    const other = await open().create('c', schema())
+    await put(other, 'a')
+    await other.createSnapshot('kept')
+    await other.createSnapshot('deleted')
+    let puts = 0
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (operation !== 'put' || !/manifest$/.test(key) || key.startsWith(other.core.prefix) || puts++ > 0) return
+        await other.deleteSnapshot('deleted')
+        await other.createSnapshot('new')
+      },
+    }
+    const restored = await open(new FaultyStore(store, { random: seededRandom(1), hooks })).restore('c', 'kept')
+    expect((await restored.listSnapshots()).map(({ name }) => name)).toEqual(['kept', 'new'])
+  })
+
+  test('ends the log at the number that it prepared, whatever the view does meanwhile', async () => {
+    const { open } = world()
+    const c = await open().create('c', schema())
+    const other = await open().collection('c')
+    const prepared: number[] = []
+    await c.moveTo('somewhere', async (seq) => {
+      prepared.push(seq)
+      if (prepared.length > 2) return
+      await put(other, `k${seq}`)
+      await c.core.refresh()
+    })
+    expect(prepared).toEqual([1, 2, 3])
+    expect((await c.core.open()).seq).toBe(3)
+    expect((await open().collection('c').catch((error: unknown) => error)) as object).toMatchObject({ kind: expect.any(String) })
+  })
+
+  test('that meets the end of the log while it prepares puts nothing after it', async () => {
+    const { open } = world()
+    const c = await open().create('c', schema())
+    const other = await open().collection('c')
+    await c.moveTo('somewhere', async () => {
+      await other.drop()
+      await c.core.refresh()
+    })
+    const fresh = await open().catalog.find('c')
+    expect(fresh).toBe(c.id)
+    const view = await other.core.open()
+    await other.core.refresh()
+    expect([view.seq, view.ended]).toEqual([1, { kind: 'dropped' }])
+  })
+})
+
+/** Manifest puts of the first kind that `delays` names get no answer, and arrive when the process sleeps next. */
+class LateStore extends WrappingStore {
+  delays = false
+  arrive: (() => Promise<unknown>) | null = null
+
+  override async put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<PutResult> {
+    if (!this.delays || !key.endsWith('/manifest')) return this.inner.put(key, bytes, options)
+    this.delays = false
+    this.arrive = () => this.inner.put(key, bytes, options)
+    throw new WindlassError('outcome-unknown', 'connection reset')
+  }
+}
+
+test('a pin that seemed lost and arrives later is ours, and so is taking it away', async () => {
+  const { clock, store, open } = world()
+  const late = new LateStore(store)
+  clock.sleep = async () => void (await late.arrive?.().catch(() => undefined))
+  const c = await open(late).create('c', schema())
+  await put(c, 'a')
+  late.delays = true
+  await c.createSnapshot('s')
+  expect((await c.listSnapshots()).map(({ name }) => name)).toEqual(['s'])
+  expect(await keysIn(await c.openSnapshot('s'))).toEqual(['a'])
+  late.delays = true
+  await c.deleteSnapshot('s')
+  expect(await c.listSnapshots()).toEqual([])
+})
+
+test('409 although nobody has the key is tried again, and does not say that the name is taken', async () => {
+  for (const what of [/\/manifest$/, /^catalog\//]) {
+    const { store, open } = world()
+    await open().create('parent', schema())
+    let refusals = 2
+    const hooks = {
+      before: ({ operation, key }: { operation: string; key: string }) => {
+        if (operation === 'put' && what.test(key) && !key.includes('parent') && refusals-- > 0) throw new WindlassError('conflict', '409', { status: 409 })
+      },
+    }
+    const faulty = new FaultyStore(store, { random: seededRandom(1), hooks })
+    await open(faulty).create('c', schema())
+    refusals = 2
+    await open(faulty).branch('parent', 'b')
+    expect((await open().catalog.list({})).names).toEqual(['b', 'c', 'parent'])
+  }
+})
+
+describe('what was dropped', () => {
+  test('goes although a late request of its maker takes away a mark', async () => {
+    const { clock, store, open } = world()
+    const database = open()
+    const c = await database.create('c', schema())
+    await put(c, 'a')
+    await database.drop('c')
+    await store.delete([`trash/${c.id}`])
+    await sweepAll(open, clock, null)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
+  })
+
+  test('goes with commits that fell below its floor', async () => {
+    const { clock, store, open } = world()
+    const database = open()
+    const c = await database.create('c', schema())
+    await put(c, 'a')
+    await c.flush()
+    const lost = await store.get(c.core.prefix + logKey(1))
+    await sweepAll(open, clock, 'c', 3)
+    if (lost.kind === 'found') await store.put(c.core.prefix + logKey(1), lost.bytes)
+    await put(c, 'b')
+    await c.flush()
+    await sweepAll(open, clock, 'c', 2)
+    expect(await allKeys(store)).toContain(c.core.prefix + logKey(1))
+    await (await open().collection('c')).settle()
+    await open().drop('c')
+    await sweepAll(open, clock, null)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
+  })
+
+  test('and removed while a process slept is not found by it, whatever it asks; the name is, once it stands for another', async () => {
+    const { clock, open } = world()
+    const sleeper = open()
+    const old = await sleeper.create('c', schema())
+    await put(old, 'a')
+    await old.flush()
+    const others = open()
+    await others.drop('c')
+    await sweepAll(open, clock, null)
+    for (const ask of [() => old.list(), () => put(old, 'b'), () => old.createSnapshot('s'), () => old.sweep()]) await expect(ask()).rejects.toMatchObject({ kind: 'not-found' })
+    await others.create('c', schema())
+    expect(await keysIn(await sleeper.collection('c'))).toEqual([])
+    await sleeper.close()
+  })
+
+  test('gets nothing from a committer that slept until it was removed, or that goes too', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    let isAsleep = true
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (!isAsleep || operation !== 'put' || !key.includes('/segments/')) return
+        isAsleep = false
+        await open().drop('c')
+        await sweepAll(open, clock, null)
+      },
+    }
+    const sleeper = await open(new FaultyStore(store, { random: seededRandom(1), hooks })).collection('c')
+    await sleeper.flush().catch(() => undefined)
+    expect(isAsleep).toBe(false)
+    await sweepAll(open, clock, null)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
+  })
+})
