@@ -28,6 +28,8 @@ export interface BucketEvent {
 export class Bucket {
   readonly objects = new Map<string, BucketObject>()
   readonly events: BucketEvent[] = []
+  /** When who last began to list what: `process prefix`. */
+  readonly listedAt = new Map<string, number>()
   /** Told of every effect, at its moment. */
   observe: (event: BucketEvent) => void = () => undefined
 

@@ -1,8 +1,8 @@
 import type { Batch } from '../../src/engine/types.ts'
 import type { LogBatch } from '../../src/format/log-record.ts'
-import type { Entry } from './journal.ts'
-import { expect, inOrder, isExpected, printModelRow, type Model } from './model.ts'
-import { hasEnded, type TrueCollection } from './observer.ts'
+import type { Entry, Outcome, Request, TakenSnapshot } from './journal.ts'
+import { expect, inOrder, isExpected, printModelRow, type Model, type ModelState } from './model.ts'
+import { hasEnded, lastSeqOf, type TrueCollection } from './observer.ts'
 
 /**
  * Compares what clients were told with the log, replayed on the model.
@@ -12,20 +12,16 @@ import { hasEnded, type TrueCollection } from './observer.ts'
  * that existed when it ended; reads of one process never go back.
  * @returns What is wrong, in words.
  */
-export function checkJournal(entries: readonly Entry[], collection: TrueCollection, model: Model): string[] {
-  const problems: string[] = []
-  const placeOf = placeMarks(collection, problems)
-  const bounds = new Bounds()
-  const deleted = new Set(entries.flatMap(({ request }) => (request.kind === 'delete-snapshot' ? [request.name] : [])))
-  const finished = entries.filter((entry) => entry.collectionId === collection.id && entry.endedAt !== null)
-  finished.sort((a, b) => a.endedAt! - b.endedAt!)
-  for (const entry of finished) {
-    const low = bounds.lowest(entry)
-    const checked = checkEntry(entry, (name) => deleted.has(name), low, collection, model, placeOf)
-    if (typeof checked === 'string') problems.push(`${entry.process}, call ${entry.id} (${entry.request.kind}): ${checked}`)
-    else bounds.add(entry, checked)
-  }
-  return problems
+export function checkJournal(entries: readonly Entry[], collection: TrueCollection, truth: Truth): string[] {
+  return new JournalCheck(entries, collection, truth).run()
+}
+
+/** What the omniscient observer knows, as far as one journal's check needs it. */
+export interface Truth {
+  modelOf(id: string): Model
+  readonly collections: ReadonlyMap<string, TrueCollection>
+  /** Whether the store tells its time: without, nothing can be swept. */
+  readonly hasDate: boolean
 }
 
 /** Which place in the log is known to have existed, by whom, when. */
@@ -37,7 +33,7 @@ class Bounds {
     this.#ends.push({ endedAt: endedAt!, endedMs, process, position, highest })
   }
 
-  /** The lowest place that `entry` may show. */
+  /** The lowest place that `entry` may show, as far as others tell. */
   lowest({ request, beganAt, beganMs, process, isSteady }: Entry): number {
     const before = this.#ends.filter(({ endedAt }) => endedAt < beganAt)
     if (request.kind !== 'list' || request.consistency === 'strong') return before.at(-1)?.highest ?? 0
@@ -49,14 +45,14 @@ class Bounds {
 /** The place of every batch that carries a mark: op -> [commit, batch]. */
 function placeMarks({ log }: TrueCollection, problems: string[]): Map<number, [number, number]> {
   const places = new Map<number, [number, number]>()
-  log.forEach(({ batches }, n) =>
+  for (const { seq, batches } of log) {
     batches.forEach((batch, i) => {
       const mark = markOfEffects(batch)
       if (mark === null) return
-      if (places.has(mark)) problems.push(`batch ${mark} stands twice: in commit ${places.get(mark)![0] + 1} and in ${n + 1}`)
-      else places.set(mark, [n, i])
-    }),
-  )
+      if (places.has(mark)) problems.push(`batch ${mark} stands twice: in commit ${places.get(mark)![0]} and in ${seq}`)
+      else places.set(mark, [seq, i])
+    })
+  }
   return places
 }
 
@@ -70,89 +66,152 @@ function markOf(batch: Batch): number | null {
   return null
 }
 
-/** @returns the lowest place that the outcome proves to have existed, or what is wrong. */
-function checkEntry(entry: Entry, wasDeleted: (snapshot: string) => boolean, low: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
-  const { request, outcome, existingAtEnd } = entry
-  // Who was told nothing about the content proves nothing about it.
-  if (!outcome || outcome.kind === 'done') return 0
-  const high = Math.max(low, existingAtEnd)
-  if (outcome.kind === 'failed') return checkFailure(entry, wasDeleted, low, high, collection, model, placeOf)
-  if (request.kind === 'write' && outcome.kind === 'wrote') return checkWrite(request.batch, outcome.result, low, high, model, placeOf)
-  if (outcome.kind === 'pinned') return outcome.seq >= low && outcome.seq <= high ? outcome.seq : `pins commit ${outcome.seq}, and ${low} was known before, ${high} was the last`
-  if (request.kind === 'read-snapshot' && outcome.kind === 'rows') {
-    // The past proves nothing about now.
-    return model.list(request.seq) === outcome.rows.join('\n') ? 0 : `shows ${JSON.stringify(outcome.rows)}, at commit ${request.seq} there was ${JSON.stringify(model.list(request.seq))}`
+const reads: readonly string[] = ['list', 'get', 'count', 'query', 'read-snapshot']
+
+class JournalCheck {
+  readonly #entries: readonly Entry[]
+  readonly #collection: TrueCollection
+  readonly #truth: Truth
+  readonly #model: Model
+  readonly #problems: string[] = []
+  readonly #placeOf: ReadonlyMap<number, [number, number]>
+  /** Snapshots that somebody began to delete, and when others were acknowledged. */
+  readonly #deleted: ReadonlySet<string>
+  readonly #takenMs: ReadonlyMap<string, number>
+
+  constructor(entries: readonly Entry[], collection: TrueCollection, truth: Truth) {
+    this.#entries = entries
+    this.#collection = collection
+    this.#truth = truth
+    this.#model = truth.modelOf(collection.id)
+    this.#placeOf = placeMarks(collection, this.#problems)
+    this.#deleted = new Set(entries.flatMap(({ request }) => (request.kind === 'delete-snapshot' ? [request.name] : [])))
+    this.#takenMs = new Map(entries.flatMap(({ request, outcome, endedMs }) => (request.kind === 'snapshot' && outcome?.kind === 'pinned' ? [[request.name, endedMs] as const] : [])))
   }
-  const shows = (position: number): boolean => {
-    if (outcome.kind === 'counted') return model.states[position]!.size === outcome.count
+
+  run(): string[] {
+    const bounds = new Bounds()
+    const finished = this.#entries.filter((entry) => entry.collectionId === this.#collection.id && entry.endedAt !== null)
+    finished.sort((a, b) => a.endedAt! - b.endedAt!)
+    for (const entry of finished) {
+      const low = Math.max(this.#model.first, bounds.lowest(entry))
+      const checked = this.#checkEntry(entry, low)
+      if (typeof checked === 'string') this.#problems.push(`${entry.process}, call ${entry.id} (${entry.request.kind}): ${checked}`)
+      else bounds.add(entry, checked)
+    }
+    return this.#problems
+  }
+
+  /** @returns the lowest place that the outcome proves to have existed, or what is wrong. */
+  #checkEntry(entry: Entry, low: number): number | string {
+    const { request, outcome, existingAtEnd } = entry
+    const high = Math.max(low, existingAtEnd)
+    if (outcome?.kind === 'failed') return this.#checkFailure(entry, low, high)
+    if (request.kind === 'write' && outcome?.kind === 'wrote') return this.#checkWrite(request.batch, outcome.result, low, high)
+    if (outcome?.kind === 'pinned') return outcome.seq >= low && outcome.seq <= high ? outcome.seq : `pins commit ${outcome.seq}, and ${low} was known before, ${high} was the last`
+    if (request.kind === 'branch' && outcome?.kind === 'branched') return checkBranch(request.snapshot, outcome, low, high)
+    if (request.kind === 'read-snapshot' && outcome?.kind === 'rows') return this.#checkSnapshot(request.snapshot, outcome.rows)
+    if ((request.kind === 'drop' || request.kind === 'restore') && outcome?.kind === 'done') return this.#checkEnd(high)
+    // Who was told nothing about the content proves nothing about it.
+    if (!outcome || outcome.kind === 'done') return 0
+    for (let position = low; position <= high; position++) if (!this.#model.hasEndedAt(position) && this.#isShown(request, outcome, position)) return position
+    return `shows what never was between commits ${low} and ${high}: ${JSON.stringify(outcome)}; at ${low}: ${JSON.stringify(this.#model.list(low))}; at ${high}: ${JSON.stringify(this.#model.list(high))}`
+  }
+
+  #isShown(request: Request, outcome: Outcome, position: number): boolean {
+    const state = this.#model.at(position)
+    if (outcome.kind === 'counted') return state.size === outcome.count
     if (outcome.kind !== 'rows') return false
-    if (request.kind === 'list') return model.list(position) === outcome.rows.join('\n')
-    const state = model.states[position]!
+    if (request.kind === 'list') return this.#model.list(position) === outcome.rows.join('\n')
     if (request.kind === 'get') return request.keys.every((key, i) => (state.has(key) ? printModelRow(state.get(key)!) : null) === outcome.rows[i])
     const rows = inOrder(state).filter(({ hasVector }) => hasVector).map(printModelRow)
     return rows.sort().join('\n') === [...outcome.rows].sort().join('\n')
   }
-  for (let position = low; position <= high; position++) if (shows(position)) return position
-  return `shows what never was between commits ${low} and ${high}: ${JSON.stringify(outcome)}; at ${low}: ${JSON.stringify(model.list(low))}; at ${high}: ${JSON.stringify(model.list(high))}`
+
+  /** Whoever was told that a collection is gone, or replaced, was told so after its end stood in the log. */
+  #checkEnd(high: number): number | string {
+    if (!hasEnded(this.#collection.log)) return 'was acknowledged, and the log goes on'
+    const end = lastSeqOf(this.#collection)
+    return end <= high ? end : `was acknowledged, and the log ended at ${end} only later`
+  }
+
+  /** The past proves nothing about now. */
+  #checkSnapshot({ holder, seq }: TakenSnapshot, rows: readonly (string | null)[]): number | string {
+    const expected = this.#truth.modelOf(holder).list(seq)
+    return expected === rows.join('\n') ? 0 : `shows ${JSON.stringify(rows)}, at commit ${seq} of ${holder} there was ${JSON.stringify(expected)}`
+  }
+
+  #checkWrite(batch: Batch, { seq, putCount, deletedCount, skippedCount }: { seq: number; putCount: number; deletedCount: number; skippedCount: number }, low: number, high: number): number | string {
+    if (putCount + deletedCount === 0) {
+      const fits = this.#statesIn(low, high).some((state) => {
+        const expected = expect(state, batch)
+        return expected && expected.putCount + expected.deletedCount === 0 && expected.skippedCount === skippedCount
+      })
+      return fits ? low : `did nothing, and there is no place between ${low} and ${high} where nothing was to do`
+    }
+    if (seq <= low) return `was acknowledged at commit ${seq}, and ${low} was known before it began`
+    const mark = markOf(batch)
+    const place = mark === null ? null : this.#placeOf.get(mark)
+    if (place && place[0] !== seq) return `was acknowledged at commit ${seq}, and stands in ${place[0]}`
+    const steps = this.#model.stepsOf(seq)
+    if (!steps || (mark !== null && !place)) return `was acknowledged at commit ${seq}, and is lost`
+    for (let i = place ? place[1] : 0; i <= (place ? place[1] : steps.length - 1); i++) {
+      const expected = expect(steps[i]!, batch)
+      const after = steps[i + 1] ?? this.#model.at(seq)
+      const isRight = expected && isExpected(steps[i]!, after, expected)
+      if (isRight && expected.putCount === putCount && expected.deletedCount === deletedCount && expected.skippedCount === skippedCount) return seq
+    }
+    return `did at commit ${seq} what it should not have: ${JSON.stringify(batch)} gave ${JSON.stringify({ seq, putCount, deletedCount, skippedCount })}`
+  }
+
+  #checkFailure({ request, outcome }: Entry, low: number, high: number): number | string {
+    if (outcome?.kind !== 'failed') return 0
+    const { error, message } = outcome
+    const found = `${error}: ${message}`
+    // On a store without a clock nobody can tell a number that was swept from one that another flushed at once (docs/protocol.md, B1).
+    const isUntold = error === 'outcome-unknown' && !this.#truth.hasDate
+    if ('mustWork' in request && request.mustWork && !isUntold) return `failed on a quiet network: ${found}`
+    if (error === 'bug' || error === 'invalid' || error === 'cancelled' || error === 'too-large') return found
+    if (error === 'unsupported') return (request.kind === 'sweep' || request.kind === 'sweep-trash') && !this.#truth.hasDate ? 0 : found
+    if (request.kind === 'read-snapshot' && (error === 'corrupt' || error === 'not-found' || error === 'expired')) {
+      return this.#mustStand(request.snapshot) ? `a snapshot that stands cannot be read: ${found}` : 0
+    }
+    // Branches may come too late: they give up what they made.
+    if (error === 'corrupt' || (error === 'expired' && request.kind !== 'branch' && request.kind !== 'restore')) return found
+    if (error === 'outcome-unknown') return reads.includes(request.kind) ? `outcome-unknown of a read: ${message}` : 0
+    if (request.kind !== 'write') return error === 'conflict' && request.kind !== 'create' && request.kind !== 'restore' ? found : 0
+    const mark = markOf(request.batch)
+    const place = mark === null ? undefined : this.#placeOf.get(mark)
+    if (place) return `failed with ${error}, and stands in commit ${place[0]}: ${message}`
+    if (error !== 'conflict') return 0
+    if (!request.batch.conditions) return `conflict without a condition: ${message}`
+    return this.#statesIn(low, high).some((state) => expect(state, request.batch) === null)
+      ? 0
+      : `was refused, and its condition held at every place between ${low} and ${high}: ${message}`
+  }
+
+  /** Whether this collection must have a snapshot: it was made here, or of what this one replaces before that began; and nobody deletes it. */
+  #mustStand({ name, holder }: TakenSnapshot): boolean {
+    if (this.#deleted.has(name) || hasEnded(this.#collection.log)) return false
+    let id = this.#collection.id
+    for (let bornMs = Infinity; ; ) {
+      if (id === holder) return this.#takenMs.get(name)! < bornMs
+      const { replaces } = this.#truth.collections.get(id)!
+      if (!replaces) return false
+      id = replaces.id
+      bornMs = replaces.bornMs
+    }
+  }
+
+  /** Every content that was, if only between two batches of one commit. */
+  #statesIn(low: number, high: number): ModelState[] {
+    const states = [this.#model.at(low)]
+    for (let position = low + 1; position <= high; position++) states.push(...(this.#model.stepsOf(position) ?? []), this.#model.at(position))
+    return states
+  }
 }
 
-function checkWrite(
-  batch: Batch,
-  result: { seq: number; putCount: number; deletedCount: number; skippedCount: number },
-  low: number,
-  high: number,
-  model: Model,
-  placeOf: ReadonlyMap<number, [number, number]>,
-): number | string {
-  const { seq, putCount, deletedCount, skippedCount } = result
-  if (putCount + deletedCount === 0) {
-    const fits = statesIn(model, low, high).some((state) => {
-      const expected = expect(state, batch)
-      return expected && expected.putCount + expected.deletedCount === 0 && expected.skippedCount === skippedCount
-    })
-    return fits ? low : `did nothing, and there is no place between ${low} and ${high} where nothing was to do`
-  }
-  if (seq <= low) return `was acknowledged at commit ${seq}, and ${low} was known before it began`
-  const mark = markOf(batch)
-  const place = mark === null ? null : placeOf.get(mark)
-  if (place && place[0] !== seq - 1) return `was acknowledged at commit ${seq}, and stands in ${place[0] + 1}`
-  const steps = model.between[seq - 1]
-  if (!steps || (mark !== null && !place)) return `was acknowledged at commit ${seq}, and is lost`
-  for (let i = place ? place[1] : 0; i <= (place ? place[1] : steps.length - 1); i++) {
-    const expected = expect(steps[i]!, batch)
-    const after = steps[i + 1] ?? model.states[seq]!
-    const isRight = expected && isExpected(steps[i]!, after, expected)
-    if (isRight && expected.putCount === putCount && expected.deletedCount === deletedCount && expected.skippedCount === skippedCount) return seq
-  }
-  return `did at commit ${seq} what it should not have: ${JSON.stringify(batch)} gave ${JSON.stringify(result)}`
-}
-
-function checkFailure(entry: Entry, wasDeleted: (snapshot: string) => boolean, low: number, high: number, collection: TrueCollection, model: Model, placeOf: ReadonlyMap<number, [number, number]>): number | string {
-  const { request, outcome } = entry
-  if (outcome?.kind !== 'failed') return 0
-  const { error, message } = outcome
-  if ('mustWork' in request && request.mustWork) return `failed on a quiet network: ${error}: ${message}`
-  if (request.kind === 'sweep' && error === 'unsupported') return 0
-  // Somebody may delete it while it is read; one that stands must be there, and whole.
-  if (request.kind === 'read-snapshot' && (error === 'corrupt' || error === 'not-found' || error === 'expired')) {
-    return wasDeleted(request.name) || hasEnded(collection.log) ? 0 : `a snapshot that stands cannot be read: ${error}: ${message}`
-  }
-  if (error === 'corrupt' || error === 'bug' || error === 'invalid' || error === 'unsupported' || error === 'cancelled') return `${error}: ${message}`
-  if (request.kind !== 'write') return error === 'outcome-unknown' && ['list', 'get', 'count', 'query'].includes(request.kind) ? `outcome-unknown of a read: ${message}` : 0
-  if (error === 'outcome-unknown') return 0
-  const mark = markOf(request.batch)
-  const place = mark === null ? undefined : placeOf.get(mark)
-  if (place) return `failed with ${error}, and stands in commit ${place[0] + 1}: ${message}`
-  if (error !== 'conflict') return 0
-  if (!request.batch.conditions) return `conflict without a condition: ${message}`
-  return statesIn(model, low, high).some((state) => expect(state, request.batch) === null)
-    ? 0
-    : `was refused, and its condition held at every place between ${low} and ${high}: ${message}`
-}
-
-/** Every content that was, if only between two batches of one commit. */
-function statesIn(model: Model, low: number, high: number): Model['states'] {
-  const states = [model.states[low]!]
-  for (let position = low + 1; position <= high; position++) states.push(...model.between[position - 1]!, model.states[position]!)
-  return states
+function checkBranch(snapshot: TakenSnapshot | null, { from, seq }: { from: string; seq: number }, low: number, high: number): number | string {
+  if (!snapshot) return seq >= low && seq <= high ? seq : `begins at commit ${seq}, and ${low} was known before, ${high} was the last`
+  return from === snapshot.holder && seq === snapshot.seq ? 0 : `begins at commit ${seq} of ${from}, expected ${snapshot.seq} of ${snapshot.holder}`
 }

@@ -2,13 +2,13 @@ import { isWindlassError, messageOf } from '../../src/base/errors.ts'
 import type { EngineCollection } from '../../src/engine/collection.ts'
 import { schema } from '../../src/engine/testing.ts'
 import type { Batch, Operation, RowView } from '../../src/engine/types.ts'
-import type { Journal, Outcome, Request } from './journal.ts'
+import type { Journal, Outcome, Request, TakenSnapshot } from './journal.ts'
 import { operationKinds, type HistoryPlan, type OperationKind } from './plan.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { World } from './world.ts'
 
-/** The one name that all processes fight about. */
-export const collectionName = 'c'
+/** The name that all processes fight about; branches have their own. */
+const mainName = 'c'
 
 // No history is shorter than this.
 const operationsMin = 220
@@ -21,7 +21,16 @@ export interface Stage {
   readonly situation: { readonly operations: number }
   readonly ids: { next: number }
   /** Snapshots that were acknowledged, and not deleted. */
-  readonly snapshots: { readonly name: string; readonly seq: number; readonly collectionId: string }[]
+  readonly snapshots: TakenSnapshot[]
+  /** Names of branches that were acknowledged, and not dropped. */
+  readonly branches: string[]
+  /** What a collection began as, by its id. */
+  originOf(id: string): { readonly id: string; readonly seq: number } | null
+}
+
+async function done(task: Promise<unknown>): Promise<Outcome> {
+  await task
+  return { kind: 'done' }
 }
 
 /** A row in one line, as the model prints it too. */
@@ -38,7 +47,7 @@ export function printMetadata(metadata: Readonly<Record<string, unknown>>): stri
 export class Client {
   readonly #stage: Stage
   readonly #process: SimProcess
-  /** Versions it has seen, for conditions. */
+  /** Versions it has seen, for conditions: `collection/key`. */
   readonly #seen = new Map<string, string>()
 
   constructor(stage: Stage, process: SimProcess) {
@@ -52,7 +61,7 @@ export class Client {
     else await this.#process.clock.sleep(world.between(0, 300))
     for (let left = plan.operationsPerClient; left > 0 || this.#stage.situation.operations < operationsMin; left--) {
       await this.#pause()
-      if (plan.drops && world.happens(0.06)) {
+      if (plan.dropRate > 0 && world.happens(plan.dropRate)) {
         await this.drop()
         await this.create()
       }
@@ -60,12 +69,14 @@ export class Client {
     }
   }
 
-  /** At the end, on a quiet network: it must work. */
-  async finish(): Promise<void> {
-    // Learns of a drop, if there was one: the collection that it had is not the one that the name stands for.
+  /**
+   * At the end, on a quiet network. @param mustWork Not yet, the first time: then a process learns that what it had was dropped, and puts
+   * again what it did not learn the outcome of, which may be the end of a collection.
+   */
+  async finish(mustWork: boolean): Promise<void> {
     await this.list('strong')
-    await this.write({ operations: [this.#put(this.#key())] }, true)
-    await this.list('strong', true)
+    await this.write({ operations: [this.#put(this.#key())] }, mustWork)
+    await this.list('strong', mustWork)
   }
 
   /** Creates the collection, and may read it at once, several times, while others have found it already. */
@@ -73,7 +84,7 @@ export class Client {
     const { plan, world } = this.#stage
     const created: EngineCollection[] = []
     await this.#ask({ kind: 'create' }, async (note) => {
-      const collection = await this.#process.database.create(collectionName, schema(plan.hasText ? {} : { textFields: [] }))
+      const collection = await this.#process.database.create(mainName, schema(plan.hasText ? {} : { textFields: [] }))
       note(collection)
       created.push(collection)
       return { kind: 'done' }
@@ -96,124 +107,143 @@ export class Client {
     })
   }
 
-  drop(): Promise<void> {
-    return this.#ask({ kind: 'drop' }, async (note) => {
-      note(await this.#process.database.collection(collectionName))
-      await this.#process.database.drop(collectionName)
+  drop(name = mainName): Promise<void> {
+    return this.#onCollection(name, { kind: 'drop' }, async () => {
+      await this.#process.database.drop(name)
       return { kind: 'done' }
     })
   }
 
-  write(batch: Batch, mustWork = false): Promise<void> {
-    return this.#onCollection({ kind: 'write', batch, mustWork }, async (collection) => ({ kind: 'wrote', result: await collection.write(batch) }))
+  write(batch: Batch, mustWork = false, name = mainName): Promise<void> {
+    return this.#onCollection(name, { kind: 'write', batch, mustWork }, async (collection) => ({ kind: 'wrote', result: await collection.write(batch) }))
   }
 
-  list(consistency: 'strong' | 'eventual', mustWork = false): Promise<void> {
-    return this.#onCollection({ kind: 'list', consistency, mustWork }, async (collection) => {
+  list(consistency: 'strong' | 'eventual', mustWork = false, name = mainName): Promise<void> {
+    return this.#onCollection(name, { kind: 'list', consistency, mustWork }, async (collection) => {
       const { rows } = await collection.list({ consistency, limit: 500, include: { metadata: true } })
-      for (const { key, version } of rows) this.#seen.set(key, version)
+      for (const { key, version } of rows) this.#seen.set(`${name}/${key}`, version)
       return { kind: 'rows', rows: rows.map(printRow) }
     })
   }
 
   async #one(kind: OperationKind): Promise<void> {
-    const { world, ids } = this.#stage
+    const { world, ids, branches } = this.#stage
     const key = this.#key()
+    const name = branches.length > 0 && world.happens(0.5) ? world.pick(branches) : mainName
     switch (kind) {
       case 'put':
-        return this.write(this.#marked([this.#put(key), ...(world.happens(0.3) ? [this.#put(this.#key(key))] : [])]))
+        return this.write(this.#marked([this.#put(key), ...(world.happens(0.3) ? [this.#put(this.#key(key))] : [])]), false, name)
       case 'put-if-absent':
-        return this.write({ operations: [{ ...this.#put(key), ifAbsent: true }] })
+        return this.write({ operations: [{ ...this.#put(key), ifAbsent: true }] }, false, name)
       case 'condition': {
-        if (!this.#seen.has(key) || world.happens(0.3)) await this.#get([key])
-        const conditions = [{ key, version: this.#seen.get(key) ?? null }]
+        if (!this.#seen.has(`${name}/${key}`) || world.happens(0.3)) await this.#get(name, [key])
+        const conditions = [{ key, version: this.#seen.get(`${name}/${key}`) ?? null }]
         const target = world.happens(0.5) ? key : this.#key()
-        return this.write({ ...this.#marked([world.happens(0.8) ? this.#put(target) : { op: 'delete', key: target }]), conditions })
+        return this.write({ ...this.#marked([world.happens(0.8) ? this.#put(target) : { op: 'delete', key: target }]), conditions }, false, name)
       }
       case 'patch':
-        return this.write(this.#marked([{ op: 'patch', key, metadata: { p: ids.next++ } }]))
+        return this.write(this.#marked([{ op: 'patch', key, metadata: { p: ids.next++ } }]), false, name)
       case 'delete':
-        return this.write(this.#marked([{ op: 'delete', key }]))
+        return this.write(this.#marked([{ op: 'delete', key }]), false, name)
       case 'delete-where':
-        return this.write(this.#marked([{ op: 'delete-where', filter: { op: 'eq', key: 'group', value: world.pick(['a', 'b']) } }]))
+        return this.write(this.#marked([{ op: 'delete-where', filter: { op: 'eq', key: 'group', value: world.pick(['a', 'b']) } }]), false, name)
       case 'list':
-        return this.list('strong')
+        return this.list('strong', false, name)
       case 'eventual-list':
-        return this.list('eventual')
+        return this.list('eventual', false, name)
       case 'get':
-        return this.#get([key, this.#key()])
+        return this.#get(name, [key, this.#key()])
       case 'count':
-        return this.#onCollection({ kind: 'count' }, async (collection) => ({ kind: 'counted', count: await collection.count() }))
+        return this.#onCollection(name, { kind }, async (collection) => ({ kind: 'counted', count: await collection.count() }))
       case 'query':
-        return this.#onCollection({ kind: 'query' }, async (collection) => {
+        return this.#onCollection(name, { kind }, async (collection) => {
           const { matches } = await collection.query({ vector: [1, 1], k: 100, include: { metadata: true } })
           return { kind: 'rows', rows: matches.map(printRow) }
         })
-      case 'snapshot': {
-        const name = `s${ids.next++}`
-        return this.#onCollection({ kind: 'snapshot', name }, async (collection) => {
-          const { seq } = await collection.createSnapshot(name)
-          this.#stage.snapshots.push({ name, seq, collectionId: collection.id })
-          return { kind: 'pinned', seq }
-        })
-      }
+      case 'merge':
+        return this.#onCollection(name, { kind }, (collection) => done(collection.merge({ isForced: world.happens(0.4) })))
+      case 'sweep':
+        return this.#onCollection(name, { kind }, (collection) => done(collection.sweep()))
+      case 'flush':
+        return this.#onCollection(name, { kind }, (collection) => done(collection.flush()))
+      case 'snapshot':
+        return this.#takeSnapshot(name)
       case 'read-snapshot':
       case 'delete-snapshot':
+      case 'restore':
         return this.#onSnapshot(kind)
-      case 'merge':
-        return this.#onCollection({ kind: 'merge' }, async (collection) => {
-          await collection.merge({ isForced: world.happens(0.4) })
-          return { kind: 'done' }
-        })
-      case 'sweep':
-        return this.#onCollection({ kind: 'sweep' }, async (collection) => {
-          await collection.sweep()
-          return { kind: 'done' }
-        })
-      case 'flush':
-        return this.#onCollection({ kind: 'flush' }, async (collection) => {
-          await collection.flush()
-          return { kind: 'done' }
-        })
+      case 'branch':
+        return this.#branch(name)
+      case 'drop-branch':
+        return branches.length === 0 ? undefined : this.drop(branches.splice(world.below(branches.length), 1)[0]!)
+      case 'sweep-trash':
+        return this.#onCollection(name, { kind }, () => done(this.#process.database.sweepTrash()))
     }
   }
 
-  /** Reads or deletes a snapshot that some client made. A deleted one is not read again. */
-  async #onSnapshot(kind: 'read-snapshot' | 'delete-snapshot'): Promise<void> {
+  #takeSnapshot(at: string): Promise<void> {
+    const name = `s${this.#stage.ids.next++}`
+    return this.#onCollection(at, { kind: 'snapshot', name }, async (collection) => {
+      const { seq } = await collection.createSnapshot(name)
+      this.#stage.snapshots.push({ name, seq, holder: collection.id, at })
+      return { kind: 'pinned', seq }
+    })
+  }
+
+  /** Reads, restores or deletes a snapshot that some client made. A deleted one is not asked for again. */
+  async #onSnapshot(kind: 'read-snapshot' | 'delete-snapshot' | 'restore'): Promise<void> {
     const { world, snapshots } = this.#stage
     if (snapshots.length === 0) return
     const index = world.below(snapshots.length)
-    const { name, seq, collectionId } = snapshots[index]!
-    if (kind === 'delete-snapshot') snapshots.splice(index, 1)
-    await this.#onCollection(kind === 'read-snapshot' ? { kind, name, seq } : { kind, name }, async (collection) => {
-      if (collection.id !== collectionId) return { kind: 'done' }
-      if (kind === 'delete-snapshot') {
-        await collection.deleteSnapshot(name)
-        return { kind: 'done' }
-      }
+    const snapshot = snapshots[index]!
+    const { name, at } = snapshot
+    if (kind === 'restore') return this.#onCollection(at, { kind, snapshot }, () => done(this.#process.database.restore(at, name)))
+    if (kind === 'delete-snapshot') {
+      snapshots.splice(index, 1)
+      return this.#onCollection(at, { kind, name }, (collection) => done(collection.deleteSnapshot(name)))
+    }
+    return this.#onCollection(at, { kind, snapshot }, async (collection) => {
       const past = await collection.openSnapshot(name)
       const { rows } = await past.list({ limit: 500, include: { metadata: true } })
       return { kind: 'rows', rows: rows.map(printRow) }
     })
   }
 
-  #get(keys: string[]): Promise<void> {
-    return this.#onCollection({ kind: 'get', keys }, async (collection) => {
+  /** Branches what has a name, as it is or as a snapshot has it, and reads or writes the branch at once. */
+  async #branch(from: string): Promise<void> {
+    const { world, snapshots, branches, ids } = this.#stage
+    const snapshot = snapshots.length > 0 && world.happens(0.4) ? world.pick(snapshots) : null
+    const to = `b${ids.next++}`
+    await this.#ask({ kind: 'branch', snapshot }, async (note) => {
+      const source = snapshot?.at ?? from
+      note(await this.#process.database.collection(source))
+      const branch = await this.#process.database.branch(source, to, snapshot ? { snapshot: snapshot.name } : {})
+      const origin = this.#stage.originOf(branch.id)
+      if (!origin) throw new Error(`${to} is ${branch.id}, which began as nothing`)
+      if (!snapshot) note({ id: origin.id })
+      branches.push(to)
+      return { kind: 'branched', from: origin.id, seq: origin.seq }
+    })
+    if (world.happens(0.5)) await (world.happens(0.5) ? this.list('strong', false, to) : this.write({ operations: [this.#put(this.#key())] }, false, to))
+  }
+
+  #get(name: string, keys: string[]): Promise<void> {
+    return this.#onCollection(name, { kind: 'get', keys }, async (collection) => {
       const rows = await collection.get(keys, { include: { metadata: true } })
-      rows.forEach((row, i) => (row ? this.#seen.set(row.key, row.version) : this.#seen.delete(keys[i]!)))
+      rows.forEach((row, i) => (row ? this.#seen.set(`${name}/${row.key}`, row.version) : this.#seen.delete(`${name}/${keys[i]!}`)))
       return { kind: 'rows', rows: rows.map((row) => row && printRow(row)) }
     })
   }
 
-  #onCollection(request: Request, task: (collection: EngineCollection) => Promise<Outcome>): Promise<void> {
+  #onCollection(name: string, request: Request, task: (collection: EngineCollection) => Promise<Outcome>): Promise<void> {
     return this.#ask(request, async (note) => {
-      const collection = await this.#process.database.collection(collectionName)
+      const collection = await this.#process.database.collection(name)
       note(collection)
       return task(collection)
     })
   }
 
-  async #ask(request: Request, task: (note: (collection: EngineCollection) => void) => Promise<Outcome>): Promise<void> {
+  async #ask(request: Request, task: (note: (collection: { readonly id: string }) => void) => Promise<Outcome>): Promise<void> {
     const { journal } = this.#stage
     const entry = journal.begin(this.#process, request)
     try {

@@ -1,17 +1,17 @@
 import { isWindlassError, messageOf } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
-import { logKey } from '../../src/format/log-record.ts'
+import type { EngineCollection } from '../../src/engine/collection.ts'
 import { Bucket } from './bucket.ts'
 import { checkJournal } from './check-journal.ts'
-import { checkManifests } from './check-manifests.ts'
-import { Client, collectionName, printRow, type Stage } from './client.ts'
+import { checkManifests, SegmentReader } from './check-manifests.ts'
+import { Client, printRow, type Stage } from './client.ts'
 import { Journal } from './journal.ts'
 import { checkLinearizability } from './linearizability.ts'
-import { Model } from './model.ts'
-import { Observer } from './observer.ts'
+import { Model, printModelRow } from './model.ts'
+import { lastSeqOf, Observer } from './observer.ts'
 import { drawPlan, graceMs, noFaults, type HistoryPlan } from './plan.ts'
 import { SimProcess } from './sim-process.ts'
-import type { StoreSituation } from './sim-store.ts'
+import { lateMaxMs, type StoreSituation } from './sim-store.ts'
 import { World } from './world.ts'
 
 /** What one history was, and what was wrong with it. */
@@ -27,7 +27,9 @@ export interface HistoryResult {
 }
 
 const epochMs = 1_700_000_000_000
-const stepsMax = 60_000
+const stepsMax = 120_000
+/** Visits of quiet maintenance: what is nested takes two for each that is inside. */
+const visitsMax = 24
 
 /** Runs the history of `seed` and checks it. @param onLine Gets the history, line by line. */
 export async function runHistory(seed: number, onLine?: (line: string) => void): Promise<HistoryResult> {
@@ -46,6 +48,7 @@ class History {
   readonly #slots: SimProcess[] = []
   readonly #problems: string[] = []
   readonly #lastPut = new Map<string, number>()
+  readonly #models = new Map<string, Model>()
   #hash = 0x811c9dc5
   #running = 0
   #incarnations = 0
@@ -60,10 +63,10 @@ class History {
     onLine?.(JSON.stringify(this.#plan))
     const count = (name: string) => void this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
     this.#observer = new Observer(this.#bucket, count, this.#plan.sweepsAtGrace)
-    this.#journal = new Journal(this.#world, (id) => this.#observer.logLength(id))
+    this.#journal = new Journal(this.#world, (id) => this.#observer.lastSeq(id))
     const { rates, hasDate, refusesMissing } = this.#plan
     this.#situation = { world: this.#world, bucket: this.#bucket, rates, hasDate, refusesMissing, epochMs, orphanRate: 0.5, count, report: (problem) => void this.#problems.push(problem), operations: 0 }
-    this.#stage = { world: this.#world, plan: this.#plan, journal: this.#journal, situation: this.#situation, ids: { next: 1 }, snapshots: [] }
+    this.#stage = { world: this.#world, plan: this.#plan, journal: this.#journal, situation: this.#situation, ids: { next: 1 }, snapshots: [], branches: [], originOf: (id) => this.#observer.collections.get(id)?.origin ?? null }
   }
 
   async run(): Promise<HistoryResult> {
@@ -91,12 +94,16 @@ class History {
     this.#isOver = true
     this.#situation.rates = noFaults
     for (const process of this.#slots) {
-      process.frozenUntil = -1
+      process.wake(world.now)
       process.bare.isReadRefused = () => false
     }
-    await this.#runAll(this.#slots.slice(0, 1).map((process) => [process, () => new Client(this.#stage, process).create()]))
-    await this.#runAll(this.#slots.map((process) => [process, () => new Client(this.#stage, process).finish()]))
+    for (const mustWork of [false, true]) {
+      await this.#runAll(this.#slots.slice(0, 1).map((process) => [process, () => new Client(this.#stage, process).create()]))
+      await this.#runAll(this.#slots.map((process) => [process, () => new Client(this.#stage, process).finish(mustWork)]))
+    }
     await this.#runAll(this.#slots.map((process) => [process, () => process.database.close()]))
+    // What is still on its way arrives before anybody looks.
+    await this.#runAll(this.#slots.slice(0, 1).map((process) => [process, () => process.clock.sleep(lateMaxMs)]))
   }
 
   #start(slot: number, random: Random): void {
@@ -145,6 +152,11 @@ class History {
       process.freeze(world.now, world.between(graceMs, graceMs * 5), world.happens(0.3))
       return
     }
+    if (plan.makerStallRate > 0 && /^(put .*(snapshots\/|trash\/|catalog\/|\/manifest)|delete ).*: (ok|conflict)$/.test(label) && world.happens(plan.makerStallRate)) {
+      this.#situation.count('maker stalled')
+      process.freeze(world.now, world.between(graceMs / 2, graceMs * 5), world.happens(0.3))
+      return
+    }
     if (plan.readStallRate > 0 && /^get .*(manifest|log\/\d+) .*: (ok|unavailable)$/.test(label) && world.happens(label.endsWith('ok') ? plan.readStallRate / 20 : plan.readStallRate)) {
       this.#situation.count('reader stalled')
       process.freeze(world.now, world.between(graceMs, graceMs * 3), world.happens(0.3))
@@ -173,13 +185,12 @@ class History {
   #sweepLater(): void {
     const world = this.#world
     world.schedule(world.between(graceMs / 30, graceMs / 6), null, 'sweep', () => {
-      for (const { id, retiredAt } of this.#observer.collections.values()) {
-        for (const [key, at] of retiredAt) {
-          if (at + graceMs > world.now) continue
-          this.#situation.count('swept')
-          this.#bucket.delete(`data/${id}/${key}`, world.now, 'sweep')
-          retiredAt.delete(key)
-        }
+      const { retiredAt } = this.#observer.naming
+      for (const [key, at] of retiredAt) {
+        if (at + graceMs > world.now) continue
+        this.#situation.count('swept')
+        this.#bucket.delete(key, world.now, 'sweep')
+        retiredAt.delete(key)
       }
       if (!this.#isOver) this.#sweepLater()
     })
@@ -204,51 +215,93 @@ class History {
 
   async #check(): Promise<void> {
     this.#problems.push(...this.#observer.unreachable())
-    for (const collection of this.#observer.collections.values()) {
-      const model = new Model(collection.log)
-      this.#problems.push(...checkJournal(this.#journal.entries, collection, model))
-      this.#problems.push(...checkLinearizability(this.#journal.entries, collection.id))
-      this.#problems.push(...(await checkManifests(collection, model, this.#bucket)))
+    const { collections } = this.#observer
+    const { entries } = this.#journal
+    const reader = new SegmentReader(this.#bucket)
+    const truth = { collections, modelOf: (id: string) => this.#modelOf(id), hasDate: this.#plan.hasDate }
+    for (const collection of collections.values()) {
+      const model = this.#modelOf(collection.id)
+      const initial = new Map([...model.at(model.first)].map(([key, row]) => [key, printModelRow(row).replace(/^[^=]*=/, '')]))
+      this.#problems.push(...checkJournal(entries, collection, truth))
+      this.#problems.push(...checkLinearizability(entries, collection.id, initial))
+      this.#problems.push(...(await checkManifests(collection, model, reader)))
     }
     const fresh = new SimProcess('fresh', this.#situation, { skewMs: 0, cacheBytes: 1 << 20, mergeFanIn: 4, random: this.#newRandom(), lastPut: this.#lastPut })
     await this.#runAll([[fresh, () => this.#recover(fresh)]])
   }
 
-  /** A process that knows nothing must find everything. */
+  /** The content of a collection after each commit; of a branch, on top of what it began as. The log must not grow any more. */
+  #modelOf(id: string): Model {
+    let model = this.#models.get(id)
+    if (!model) {
+      const { log, origin } = this.#observer.collections.get(id)!
+      model = origin ? new Model(log, origin.seq, this.#modelOf(origin.id).at(origin.seq)) : new Model(log)
+      this.#models.set(id, model)
+    }
+    return model
+  }
+
+  /** A process that knows nothing must find everything, and leave nothing that nobody needs. */
   async #recover(process: SimProcess): Promise<void> {
-    const collection = await process.database.collection(collectionName)
-    const { log, breaches } = this.#observer.collections.get(collection.id)!
-    const model = new Model(log)
-    const list = async () => (await collection.list({ limit: 500, include: { metadata: true } })).rows.map((row) => `${row.key}@${row.version}`).join('\n')
-    const expected = model.list(log.length).split('\n').map((line) => line.split('=')[0]).join('\n')
-    if ((await list()) !== expected) this.#problems.push(`recovery finds ${await list()}, expected ${expected}`)
-    const { problems } = await collection.verify().catch((error: unknown) => {
+    const { observer, problems } = { observer: this.#observer, problems: this.#problems }
+    const recovered: Recovered[] = []
+    // Also names that a dead process left standing for what has ended: looking at them finishes that.
+    for (const name of observer.names().keys()) {
+      const collection = await process.database.collection(name).catch((error: unknown) => {
+        if (!isWindlassError(error, 'not-found')) throw error
+        return null
+      })
+      if (collection) recovered.push(await this.#recoverOne(name, collection))
+    }
+    if (!this.#plan.hasDate) return
+    const isAlive = (name: string) => [process, ...this.#slots].some((each) => each.name === name)
+    // Quiet maintenance leaves nothing that nobody names.
+    for (let visit = 1; visit <= visitsMax && (visit <= 4 || observer.garbage(isAlive).length > 0); visit++) {
+      for (const { collection } of recovered) await collection.sweep()
+      await process.database.sweepTrash()
+      await process.clock.sleep(graceMs * 1.2)
+    }
+    problems.push(...observer.garbage(isAlive).map((each) => `${each} after ${visitsMax} quiet visits`))
+    for (const { collection, name, expected } of recovered) {
+      const found = await listOf(collection)
+      if (found !== expected) problems.push(`after sweeps ${name} holds ${found}, expected ${expected}`)
+      for (const snapshot of this.#stage.snapshots) {
+        if (snapshot.holder !== collection.id) continue
+        const { rows } = await (await collection.openSnapshot(snapshot.name)).list({ limit: 500, include: { metadata: true } })
+        if (rows.map(printRow).join('\n') !== this.#modelOf(collection.id).list(snapshot.seq)) problems.push(`snapshot ${snapshot.name} does not hold what commit ${snapshot.seq} left`)
+      }
+    }
+  }
+
+  async #recoverOne(name: string, collection: EngineCollection): Promise<Recovered> {
+    const problems = this.#problems
+    const model = this.#modelOf(collection.id)
+    const expected = model.list(lastSeqOf(this.#observer.collections.get(collection.id)!))
+    const found = await listOf(collection)
+    if (found !== expected) problems.push(`recovery of ${name} finds ${found}, expected ${expected}`)
+    const verified = await collection.verify().catch((error: unknown) => {
       // A collection with a sweep plan cannot be verified on a store that does not tell its time.
       if (this.#plan.hasDate || !isWindlassError(error, 'unsupported')) throw error
       return { problems: [] }
     })
-    // A commit below the floor is not part of the collection; that verify shows it is right (docs/protocol.md, C2).
-    const isBreach = (object: string) => breaches.some(({ seq }) => object.endsWith(logKey(seq)))
-    for (const { object, message } of problems) if (!isBreach(object)) this.#problems.push(`verify: ${object}: ${message}`)
+    for (const { object, message } of verified.problems) problems.push(`verify of ${name}: ${object}: ${message}`)
     await collection.flush()
-    if ((await list()) !== expected) this.#problems.push('a flush changed the content')
-    if (!this.#plan.hasDate) return
-    // Quiet maintenance leaves nothing that nobody names.
-    for (let visit = 1; visit <= 4; visit++) {
-      await collection.sweep()
-      await process.clock.sleep(graceMs * 1.2)
-    }
-    this.#problems.push(...this.#observer.garbageOf(collection.id))
-    for (const { name, seq, collectionId } of this.#stage.snapshots) {
-      if (collectionId !== collection.id) continue
-      const { rows } = await (await collection.openSnapshot(name)).list({ limit: 500, include: { metadata: true } })
-      if (rows.map(printRow).join('\n') !== model.list(seq)) this.#problems.push(`snapshot ${name} does not hold what commit ${seq} left`)
-    }
-    if ((await list()) !== expected) this.#problems.push('a sweep changed the content')
+    if ((await listOf(collection)) !== expected) problems.push(`a flush changed the content of ${name}`)
+    return { name, collection, expected }
   }
 
   #newRandom(): Random {
     const { processRandom } = this.#world
     return { next: () => processRandom.next(), bytes: (count) => processRandom.bytes(count) }
   }
+}
+
+interface Recovered {
+  readonly name: string
+  readonly collection: EngineCollection
+  readonly expected: string
+}
+
+async function listOf(collection: EngineCollection): Promise<string> {
+  return (await collection.list({ limit: 500, include: { metadata: true } })).rows.map(printRow).join('\n')
 }

@@ -12,11 +12,21 @@ export type Request =
   | { readonly kind: 'get'; readonly keys: readonly string[] }
   | { readonly kind: 'count' }
   | { readonly kind: 'query' }
-  | { readonly kind: 'flush' | 'merge' | 'sweep' }
+  | { readonly kind: 'flush' | 'merge' | 'sweep' | 'sweep-trash' }
   | { readonly kind: 'snapshot' | 'delete-snapshot'; readonly name: string }
-  | { readonly kind: 'read-snapshot'; readonly name: string; readonly seq: number }
+  | { readonly kind: 'read-snapshot'; readonly snapshot: TakenSnapshot }
+  | { readonly kind: 'branch'; readonly snapshot: TakenSnapshot | null }
+  | { readonly kind: 'restore'; readonly snapshot: TakenSnapshot }
   | { readonly kind: 'create' }
   | { readonly kind: 'drop' }
+
+/** A snapshot that was acknowledged: of commit `seq` of collection `holder`, which had the name `at` then. */
+export interface TakenSnapshot {
+  readonly name: string
+  readonly seq: number
+  readonly holder: string
+  readonly at: string
+}
 
 /** What it was told. */
 export type Outcome =
@@ -24,6 +34,7 @@ export type Outcome =
   | { readonly kind: 'rows'; readonly rows: readonly (SeenRow | null)[] }
   | { readonly kind: 'counted'; readonly count: number }
   | { readonly kind: 'pinned'; readonly seq: number }
+  | { readonly kind: 'branched'; readonly from: string; readonly seq: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly error: ErrorKind | 'bug'; readonly message: string }
 
@@ -37,7 +48,7 @@ export interface Entry {
   /** Places in the order of all beginnings and ends. */
   readonly beganAt: number
   endedAt: number | null
-  /** Commits in the log when it ended. */
+  /** Number of the last commit in the log when it ended. */
   existingAtEnd: number
   readonly beganMs: number
   endedMs: number
@@ -51,11 +62,11 @@ export class Journal {
   readonly entries: Entry[] = []
   #place = 0
   readonly #world: World
-  readonly #logLength: (collectionId: string) => number
+  readonly #lastSeq: (collectionId: string) => number
 
-  constructor(world: World, logLength: (collectionId: string) => number) {
+  constructor(world: World, lastSeq: (collectionId: string) => number) {
     this.#world = world
-    this.#logLength = logLength
+    this.#lastSeq = lastSeq
   }
 
   begin({ name, isSteady }: { name: string; isSteady: boolean }, request: Request): Entry {
@@ -80,7 +91,7 @@ export class Journal {
     entry.outcome = outcome
     entry.endedAt = this.#place++
     entry.endedMs = this.#world.now
-    if (entry.collectionId !== null) entry.existingAtEnd = this.#logLength(entry.collectionId)
+    if (entry.collectionId !== null) entry.existingAtEnd = this.#lastSeq(entry.collectionId)
     this.#world.trace(`${entry.process} ${entry.id} ${entry.request.kind}: ${JSON.stringify(outcome)}`)
   }
 }

@@ -22,9 +22,10 @@ const callsMax = 400
  *
  * The search is Wing and Gong's ("Testing and verifying concurrent objects", 1993) with Lowe's memory of the states that it has tried
  * ("Testing for linearizability", 2017).
+ * @param initial What keys held at first.
  * @returns The keys whose history is impossible.
  */
-export function checkLinearizability(entries: readonly Entry[], collectionId: string): string[] {
+export function checkLinearizability(entries: readonly Entry[], collectionId: string, initial: ReadonlyMap<string, string> = new Map()): string[] {
   const calls = new Map<string, Call[]>()
   const versions = readVersions(entries)
   const keys = keysOf(entries)
@@ -40,12 +41,12 @@ export function checkLinearizability(entries: readonly Entry[], collectionId: st
       else calls.set(key, [call])
     }
   }
-  const impossible = [...calls].filter(([, list]) => list.length <= callsMax && !isLinearizable(list))
+  const impossible = [...calls].filter(([key, list]) => list.length <= callsMax && !isLinearizable(list, initial.get(key) ?? null))
   return impossible.map(([key, list]) => `key ${key} of ${collectionId}: no order of its ${list.length} calls explains what was told`)
 }
 
 /** Depth first: every call that nobody who is not done yet precedes may be next. */
-function isLinearizable(list: readonly Call[]): boolean {
+function isLinearizable(list: readonly Call[], initial: Value): boolean {
   const calls = [...list].sort((a, b) => a.from - b.from)
   const done = new Uint8Array(calls.length)
   const tried = new Set<string>()
@@ -71,7 +72,7 @@ function isLinearizable(list: readonly Call[]): boolean {
     }
     return false
   }
-  return search(null, 0)
+  return search(initial, 0)
 }
 
 function keysOf(entries: readonly Entry[]): Set<string> {

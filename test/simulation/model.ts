@@ -27,30 +27,53 @@ export interface Expected {
 
 /** The content after each commit, and before each batch of it, computed on plain maps. */
 export class Model {
-  /** `states[n]`: after commit n. */
-  readonly states: ModelState[] = [new Map()]
-  /** `between[n][i]`: before batch i of commit n + 1. */
-  readonly between: ModelState[][] = []
-  readonly #printed: (string | undefined)[] = []
+  /** The number that the log begins after: 0, or where a branch began. */
+  readonly first: number
+  readonly #states: ModelState[]
+  readonly #between: ModelState[][] = []
+  readonly #printed = new Map<number, string>()
+  readonly #endsAt: number
 
-  constructor(log: readonly LogRecord[]) {
+  /** @param start The content of another collection that this one began as. */
+  constructor(log: readonly LogRecord[], first = 0, start: ModelState = new Map()) {
+    this.first = first
+    this.#states = [start]
+    const end = log.at(-1)?.event?.kind
+    this.#endsAt = end === 'dropped' || end === 'moved' ? first + log.length : Infinity
     for (const record of log) {
       const steps: ModelState[] = []
-      let state = this.states.at(-1)!
+      let state = this.#states.at(-1)!
       let ordinal = 0
       for (const batch of record.batches) {
         steps.push(state)
         state = applyEffects(state, batch, record.seq, ordinal)
         ordinal += batch.effects.length
       }
-      this.between.push(steps)
-      this.states.push(state)
+      this.#between.push(steps)
+      this.#states.push(state)
     }
+  }
+
+  /** After commit `position`. */
+  at(position: number): ModelState {
+    return this.#states[position - this.first]!
+  }
+
+  /** Before each batch of commit `seq`; undefined where there is no such commit. */
+  stepsOf(seq: number): readonly ModelState[] | undefined {
+    return this.#between[seq - this.first - 1]
+  }
+
+  /** Whether nobody may read anything there: the log has ended. */
+  hasEndedAt(position: number): boolean {
+    return position >= this.#endsAt
   }
 
   /** All rows after commit `position`, in the order they were inserted, as a list of them prints. */
   list(position: number): string {
-    return (this.#printed[position] ??= inOrder(this.states[position]!).map(printModelRow).join('\n'))
+    let printed = this.#printed.get(position)
+    if (printed === undefined) this.#printed.set(position, (printed = inOrder(this.at(position)).map(printModelRow).join('\n')))
+    return printed
   }
 }
 

@@ -1,34 +1,29 @@
 import { messageOf } from '../../src/base/errors.ts'
-import { decodeCatalogEntry } from '../../src/format/catalog-entry.ts'
-import { deletesKey } from '../../src/format/deletes.ts'
-import { decodeLogRecord, type LogRecord } from '../../src/format/log-record.ts'
-import { decodeManifest, type Manifest } from '../../src/format/manifest.ts'
-import { segmentKey } from '../../src/format/segment.ts'
-import { decodeSnapshot, snapshotKey } from '../../src/format/snapshot.ts'
+import { dataPrefix, decodeCatalogEntry } from '../../src/format/catalog-entry.ts'
+import { decodeLogRecord, logKey, type LogRecord } from '../../src/format/log-record.ts'
+import { decodeManifest, manifestKey, type Manifest } from '../../src/format/manifest.ts'
+import { snapshotKey } from '../../src/format/snapshot.ts'
 import { decodeSweepPlan, type SweepPlan } from '../../src/format/sweep-plan.ts'
 import type { Bucket, BucketEvent } from './bucket.ts'
+import { Naming } from './naming.ts'
 import { graceMs } from './plan.ts'
 
 // Stores tell times in whole seconds.
 const clockTickMs = 1000
-const retriesMaxMs = 120_000
 
 /** One collection as nobody in the world can know it: every commit, every manifest, in their true order. */
 export interface TrueCollection {
   readonly id: string
-  /** The commits of the log: number n at n - 1. */
+  /** Of a branch, what it began as: the content of another collection at a place in that one's log. Its own log goes on from that number. */
+  origin: { readonly id: string; readonly seq: number } | null
+  /** Whose name a restore gave it, and when that had not begun yet. */
+  replaces: { readonly id: string; readonly bornMs: number } | null
+  /** The commits of the log; the first has the number after the origin's. */
   readonly log: LogRecord[]
   /** Every manifest there ever was, oldest first. */
   readonly manifests: Manifest[]
   /** Commits that fell on numbers below the floor: nobody may think they stand. */
-  /** When each commit was put, and each plan of a sweep. */
-  readonly putAt: number[]
-  readonly planned: number[]
   readonly breaches: { readonly seq: number; readonly at: number }[]
-  /** Objects that were named once and are not any more: since when. */
-  readonly retiredAt: Map<string, number>
-  /** Objects that the newest manifest and its snapshots need. */
-  named: ReadonlySet<string>
   /** Objects that a sweep has planned to delete: since when. */
   readonly listedAt: Map<string, number>
 }
@@ -37,45 +32,76 @@ export interface TrueCollection {
 export class Observer {
   readonly collections = new Map<string, TrueCollection>()
   readonly problems: string[] = []
+  readonly naming: Naming
   readonly #bucket: Bucket
   readonly #nonces = new Set<string>()
+  readonly #newest = new Map<string, Manifest>()
   readonly #count: (name: string) => void
   readonly #hasJanitor: boolean
   readonly #purged = new Set<string>()
+  /** What a process put into the folder of what was removed meanwhile. */
+  readonly #strays = new Map<string, string>()
 
   /** @param hasJanitor Something outside the engine deletes too: a sweep cannot know what was there. */
   constructor(bucket: Bucket, count: (name: string) => void, hasJanitor: boolean) {
     this.#bucket = bucket
+    this.naming = new Naming(bucket)
     this.#hasJanitor = hasJanitor
     this.#count = count
     bucket.observe = (event) => this.#observe(event)
   }
 
-  logLength(id: string): number {
-    return this.collections.get(id)?.log.length ?? 0
+  /** Number of the last commit of a collection. */
+  lastSeq(id: string): number {
+    const collection = this.collections.get(id)
+    return collection ? lastSeqOf(collection) : 0
+  }
+
+  /** Names that stand for something -> its id. */
+  names(): Map<string, string> {
+    const names = new Map<string, string>()
+    for (const [key, { bytes }] of this.#bucket.objects) {
+      const entry = key.startsWith('catalog/') && bytes.length > 0 ? decodeCatalogEntry(bytes, key) : null
+      if (entry) names.set(entry.name, entry.id)
+    }
+    return names
   }
 
   /** Collections that hold commits, live on, and that no name stands for. */
   unreachable(): string[] {
-    const named = new Set<string>()
-    for (const [key, { bytes }] of this.#bucket.objects) {
-      const entry = key.startsWith('catalog/') ? decodeCatalogEntry(bytes, key) : null
-      if (entry) named.add(entry.id)
-    }
+    const named = new Set(this.names().values())
     return [...this.collections.values()].flatMap(({ id, log }) => (log.length === 0 || named.has(id) || hasEnded(log) ? [] : [`collection ${id} holds ${log.length} commits, and no name stands for it`]))
   }
 
-  /** Objects of a collection that its manifest does not name, and commits that its segments hold. */
-  garbageOf(id: string): string[] {
-    const { manifests, breaches, named, putAt, planned } = this.#collection(id)
-    const manifest = manifests.at(-1)!
-    // A commit pinned within a second of its put, when a plan was made, looks like one that fell below the floor: it is kept.
-    const looksLate = putAt.flatMap((at, i) => (planned.some((plan) => plan >= at && plan - at < 2 * clockTickMs) ? [logName(i + 1)] : []))
-    const kept = new Set([...breaches.map(({ seq }) => logName(seq)), ...looksLate])
-    const prefix = `data/${id}/`
-    const keys = [...this.#bucket.objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
-    const isGarbage = (key: string) => (key.startsWith('log/') ? Number(key.slice(4)) <= manifest.floor && !kept.has(key) && !named.has(key) : /^(segments|deletes|snapshots)\//.test(key) && !named.has(key))
-    return keys.filter(isGarbage).map((key) => `${key} is left over after four sweeps`)
+  /** Objects that nobody needs, neither for what a name stands for, nor on the way back from it. */
+  garbage(isAlive: (process: string) => boolean): string[] {
+    const named = new Set(this.names().values())
+    const needed = new Set([...this.#newest].flatMap(([id, manifest]) => (this.#isLink(manifest, named) ? [id] : [])))
+    for (const key of this.#bucket.objects.keys()) if (this.naming.has(key)) needed.add(idOf(key)!)
+    // Who slept past a removal and died before it could note that leaves what it had put (docs/protocol.md, Limits).
+    const isOfDead = (key: string) => this.#strays.has(key) && !isAlive(this.#strays.get(key)!)
+    const keys = [...this.#bucket.objects.keys()].filter((key) => this.#isGarbage(key, named, needed) && !isOfDead(key))
+    return keys.map((key) => `${key} is left over`)
+  }
+
+  /** Whether sweeps of what lies above find a branch that lives only through this. */
+  #isLink({ pins }: Manifest, named: ReadonlySet<string>): boolean {
+    return pins.some(({ kind, id }) => kind === 'branch' && (named.has(id) || (this.#newest.has(id) && this.#isLink(this.#newest.get(id)!, named))))
+  }
+
+  #isGarbage(key: string, named: ReadonlySet<string>, needed: ReadonlySet<string>): boolean {
+    if (key.startsWith('catalog/') || this.naming.has(key)) return false
+    const id = key.startsWith('trash/') ? key.slice('trash/'.length).replace('.dropped', '') : idOf(key)!
+    // Of what a name stands for, the mark goes, and the rest stays that its manifest is made of.
+    if (named.has(id)) {
+      if (key.startsWith('trash/')) return true
+      const name = key.slice(dataPrefix(id).length)
+      const { breaches, manifests } = this.#collection(id)
+      if (name.startsWith('log/')) return Number(name.slice(4)) <= manifests.at(-1)!.floor && !breaches.some(({ seq }) => name === logKey(seq))
+      return /^(segments|deletes|snapshots)\//.test(name)
+    }
+    // Of what was dropped nothing stays, but what goes with branches that need part of it.
+    return !needed.has(id) || /\/(segments|deletes|snapshots|log)\//.test(key)
   }
 
   #observe(event: BucketEvent): void {
@@ -83,9 +109,11 @@ export class Observer {
     if (!match) return this.#observeElsewhere(event)
     const [, id, key] = match as unknown as [string, string, string]
     const collection = this.#collection(id)
+    if (event.kind === 'delete') this.#strays.delete(event.key)
+    else if (this.#purged.has(id)) this.#strays.set(event.key, event.by)
     try {
       if (event.kind === 'delete') this.#observeDelete(collection, key, event)
-      else if (key === 'manifest') this.#observeManifest(collection, decodeManifest(event.bytes!, event.key), event)
+      else if (key === manifestKey) this.#observeManifest(collection, decodeManifest(event.bytes!, event.key), event)
       else if (key.startsWith('sweep/')) this.#observePlan(collection, decodeSweepPlan(event.bytes!, event.key), event)
       else if (key.startsWith('log/')) this.#observeCommit(collection, decodeLogRecord(event.bytes!, event.key), event)
     } catch (error) {
@@ -105,98 +133,115 @@ export class Observer {
       breaches.push({ seq: record.seq, at: event.at })
       return
     }
-    if (record.seq <= log.length) return this.#report(event, `commit ${record.seq} is overwritten`)
-    if (record.seq !== log.length + 1) return this.#report(event, `commit ${record.seq} stands above a gap: ${log.length} is the last (B3)`)
+    const last = lastSeqOf(collection)
+    if (record.seq <= last) return this.#report(event, `commit ${record.seq} is overwritten`)
+    if (record.seq !== last + 1) return this.#report(event, `commit ${record.seq} stands above a gap: ${last} is the last (B3)`)
     if (hasEnded(log)) this.#report(event, `commit ${record.seq} follows the end of the log (E3)`)
     if (this.#nonces.has(record.nonce)) this.#report(event, `commit ${record.seq} has the nonce of another commit (B2)`)
     this.#nonces.add(record.nonce)
     log.push(record)
-    collection.putAt.push(event.at)
+    if (record.event?.kind === 'moved') this.#count('restore')
+    if (record.event?.kind === 'dropped') this.#count(collection.origin ? 'drop of a branch' : 'drop')
   }
 
   #observeManifest(collection: TrueCollection, manifest: Manifest, event: BucketEvent): void {
-    const { manifests, log, retiredAt } = collection
+    const { manifests, id } = collection
     const before = manifests.at(-1)
+    this.#newest.set(id, manifest)
     // A late request to make what has been purged meanwhile starts anew; nothing names it.
-    if (before && this.#purged.delete(collection.id)) {
+    if (before && this.#purged.delete(id)) {
       manifests.push(manifest)
       return
     }
+    if (!before && manifest.parent !== undefined && manifest.state === 'live') {
+      // The parent pins what it is made from; that may lie under a collection that the parent took the place of.
+      const source = this.naming.readSnapshot(dataPrefix(manifest.parent) + snapshotKey(id))
+      if (!source) return this.#report(event, `branch ${id} of ${manifest.parent} is not registered there (E4)`)
+      collection.origin = { id: source.manifest.collectionId, seq: manifest.floor }
+      if (manifest.restores) collection.replaces = { id: manifest.restores.from, bornMs: event.at }
+      this.#count(manifest.restores ? 'restore begun' : 'branch')
+    } else if (!before && manifest.parent !== undefined) this.#count('branch given up')
     if (before) {
       if (manifest.version !== before.version + 1) this.#report(event, `manifest ${manifest.version} replaces ${before.version}`)
       if (manifest.floor < before.floor) this.#report(event, `floor goes from ${before.floor} back to ${manifest.floor}`)
     }
     if (this.#nonces.has(manifest.nonce)) this.#report(event, `manifest ${manifest.version} has a nonce that was used before (D1)`)
     this.#nonces.add(manifest.nonce)
-    if (manifest.floor > log.length) this.#report(event, `floor ${manifest.floor} lies above the last commit ${log.length}`)
-    const named = this.#namedBy(collection.id, manifest)
-    for (const key of named) {
-      retiredAt.delete(key)
-      if (!this.#bucket.objects.has(`data/${collection.id}/${key}`)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
+    const last = lastSeqOf(collection)
+    if (manifest.floor > last) this.#report(event, `floor ${manifest.floor} lies above the last commit ${last}`)
+    const isNamed = () => [...this.names().values()].includes(id)
+    for (const key of this.naming.update(this.#newest, id, event.at)) {
+      // What is made to take another's place sees to its snapshots once more before it does.
+      if (collection.replaces && key.includes('/snapshots/') && !isNamed()) continue
+      if (!this.#bucket.objects.has(key)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
     }
-    if (before) {
-      this.#countChange(before, manifest)
-      const isAboveFloor = (key: string) => key.startsWith('log/') && Number(key.slice(4)) > manifest.floor
-      for (const key of collection.named) if (!named.has(key) && !isAboveFloor(key)) retiredAt.set(key, event.at)
-      for (let seq = before.floor + 1; seq <= manifest.floor; seq++) if (!named.has(logName(seq))) retiredAt.set(logName(seq), event.at)
-    }
-    collection.named = named
     manifests.push(manifest)
-  }
-
-  /** What a manifest and its snapshots name, as keys below the collection's prefix. */
-  #namedBy(id: string, manifest: Manifest): Set<string> {
-    const named = objectsNamedBy(manifest)
-    if (manifest.state === 'dropped') return named
-    for (const pin of manifest.pins) {
-      if (pin.kind !== 'snapshot' || pin.owner !== undefined) continue
-      const key = snapshotKey(pin.id)
-      named.add(key)
-      const object = this.#bucket.objects.get(`data/${id}/${key}`)
-      if (!object) continue
-      const { manifest: past, seq } = decodeSnapshot(object.bytes, key)
-      for (const each of objectsNamedBy(past)) named.add(each)
-      for (let each = past.floor + 1; each <= seq; each++) named.add(logName(each))
+    if (!before) return
+    this.#countChange(before, manifest)
+    for (let seq = before.floor + 1; seq <= manifest.floor; seq++) {
+      const key = dataPrefix(id) + logKey(seq)
+      if (!this.naming.has(key)) this.naming.retiredAt.set(key, event.at)
     }
-    return named
   }
 
-  #observePlan({ listedAt, planned }: TrueCollection, { objects }: SweepPlan, { at }: BucketEvent): void {
-    planned.push(at)
+  #observePlan({ listedAt }: TrueCollection, { objects }: SweepPlan, { at }: BucketEvent): void {
     for (const { key } of objects) if (!listedAt.has(key)) listedAt.set(key, at)
   }
 
   #countChange(before: Manifest, after: Manifest): void {
     const ids = new Set(after.segments.map(({ id }) => id))
+    const gone = before.segments.filter(({ id }) => !ids.has(id))
     if (after.floor > before.floor) this.#count('flush')
-    if (before.segments.some(({ id }) => !ids.has(id))) this.#count('merge')
+    if (gone.length > 0 && after.segments.length > 0) this.#count(gone.some(({ owner }) => owner !== undefined) ? "merge of a parent's segments" : 'merge')
     if (after.sweep.count > before.sweep.count) this.#count('sweep barrier')
-    if (after.pins.length > before.pins.length) this.#count('pin')
-    if (after.pins.length < before.pins.length) this.#count('unpin')
+    for (const kind of ['snapshot', 'branch'] as const) {
+      const [was, is] = [before, after].map(({ pins }) => pins.filter((pin) => pin.kind === kind).length) as [number, number]
+      const what = kind === 'branch' ? ' of a branch' : ''
+      if (is > was) this.#count(`pin${what}`)
+      if (is < was) this.#count(`unpin${what}`)
+    }
   }
 
   #observeDelete(collection: TrueCollection, key: string, event: BucketEvent): void {
     const manifest = collection.manifests.at(-1)
     if (!manifest) return
-    if (key === 'manifest') this.#purged.add(collection.id)
-    if (key === 'manifest' && manifest.state === 'live' && collection.log.length > 0) this.#report(event, 'the manifest of a live collection is deleted')
-    const retiredAt = collection.retiredAt.get(key)
+    if (key === manifestKey) this.#observePurge(collection, manifest, event)
+    const retiredAt = this.naming.retiredAt.get(event.key)
     if (retiredAt !== undefined && event.at - retiredAt < graceMs - clockTickMs) {
-      // Listed while a committer had not named it yet, named, and not named any more: who still reads it starts again (A5).
+      // Listed while a committer had not named it yet, named, and not named any more: who still reads it starts again (C2, A5).
       const wasPlanned = (collection.listedAt.get(key) ?? Infinity) <= event.at - graceMs + clockTickMs
       if (wasPlanned) this.#count('swept soon after it was named late')
       else this.#report(event, `${key} is deleted ${event.at - retiredAt} ms after it was last named`)
     }
-    // A delete that is tried again was decided before its first try.
-    const isLate = (at: number) => at > event.sentAt - retriesMaxMs
-    if (!this.#hasJanitor && collection.breaches.some(({ seq, at }) => key === logName(seq) && !isLate(at))) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
-    if (collection.named.has(key)) this.#report(event, `${key} is deleted, and manifest ${manifest.version} names it`)
+    if (this.#wasBreachSeen(collection, key, event)) this.#report(event, `${key} was written below the floor, and is deleted (C2)`)
+    if (this.naming.has(event.key)) this.#report(event, `${key} is deleted, and ${this.naming.namedBy(event.key).join(', ')} names it`)
     if (key.startsWith('log/') && Number(key.slice(4)) > manifest.floor) this.#report(event, `commit ${Number(key.slice(4))} is deleted above the floor ${manifest.floor}`)
+    if (collection.origin || manifest.state !== 'live') this.#count('swept of a branch, or of what was dropped')
+  }
+
+  /** Nothing is left of a collection. */
+  #observePurge({ id, log, origin }: TrueCollection, manifest: Manifest, event: BucketEvent): void {
+    this.#purged.add(id)
+    this.#newest.delete(id)
+    this.naming.update(this.#newest, id, event.at)
+    if (manifest.state === 'live' && (log.length > 0 || [...this.names().values()].includes(id))) this.#report(event, 'the manifest of a live collection is deleted')
+    if (manifest.pins.some(({ kind, id: branch }) => kind === 'branch' && this.#newest.get(branch)?.state === 'live')) this.#report(event, 'the manifest of a collection is deleted, and a branch of it lives')
+    this.#count(origin ? 'purge of a branch' : 'purge')
+  }
+
+  /**
+   * Whether a process deletes a breach of a live collection that it can know of: one that stood when it last listed the log. What appears
+   * between that look and the delete, which cannot be conditional, goes with the rest (docs/protocol.md, Limits).
+   */
+  #wasBreachSeen({ id, breaches, manifests }: TrueCollection, key: string, { by }: BucketEvent): boolean {
+    if (this.#hasJanitor || manifests.at(-1)!.state !== 'live') return false
+    const lookedAt = this.#bucket.listedAt.get(`${by} ${dataPrefix(id)}log/`) ?? -Infinity
+    return breaches.some(({ seq, at }) => key === logKey(seq) && at < lookedAt)
   }
 
   #collection(id: string): TrueCollection {
     let collection = this.collections.get(id)
-    if (!collection) this.collections.set(id, (collection = { id, log: [], putAt: [], planned: [], manifests: [], breaches: [], retiredAt: new Map(), listedAt: new Map(), named: new Set() }))
+    if (!collection) this.collections.set(id, (collection = { id, origin: null, replaces: null, log: [], manifests: [], breaches: [], listedAt: new Map() }))
     return collection
   }
 
@@ -205,9 +250,9 @@ export class Observer {
   }
 }
 
-/** Segments and bitmaps, as keys below the collection's prefix. */
-export function objectsNamedBy(manifest: Manifest): Set<string> {
-  return new Set(manifest.segments.flatMap(({ id, deletes }) => [segmentKey(id), ...(deletes ? [deletesKey(deletes.id)] : [])]))
+/** Number of the last commit; of a branch without any, the number that it began at. */
+export function lastSeqOf({ origin, log }: TrueCollection): number {
+  return (origin?.seq ?? 0) + log.length
 }
 
 /** Whether nothing may be put after this log. */
@@ -216,6 +261,6 @@ export function hasEnded(log: readonly LogRecord[]): boolean {
   return end === 'dropped' || end === 'moved'
 }
 
-function logName(seq: number): string {
-  return `log/${String(seq).padStart(20, '0')}`
+function idOf(key: string): string | null {
+  return /^data\/([^/]+)\//.exec(key)?.[1] ?? null
 }

@@ -77,6 +77,7 @@ export class SimProcess implements Owner {
   readonly clock: ProcessClock
   readonly database: Database
   readonly bare: SimStore
+  #isStopped = false
 
   constructor(name: string, situation: StoreSituation, options: { skewMs: number; cacheBytes: number; mergeFanIn: number; random: Random; lastPut: Map<string, number> }) {
     const { world } = situation
@@ -99,8 +100,16 @@ export class SimProcess implements Owner {
   /** Nothing of it runs for `ms`. @param stopsMonotonic The machine sleeps, and that clock with it. */
   freeze(now: number, ms: number, stopsMonotonic: boolean): void {
     this.frozenUntil = now + ms
+    this.#isStopped = stopsMonotonic
     if (!stopsMonotonic) return
     this.clock.stoppedMs += ms
     this.isSteady = false
+  }
+
+  /** Ends its sleep, if it sleeps. Its clock did not stand still for longer than that. */
+  wake(now: number): void {
+    if (this.#isStopped) this.clock.stoppedMs -= Math.max(0, this.frozenUntil - now)
+    this.#isStopped = false
+    this.frozenUntil = -1
   }
 }

@@ -27,7 +27,7 @@ type Fault = keyof FaultRates | null
 
 const pageSize = 3
 // A put signed a quarter of an hour ago is refused by every S3 server: nothing arrives later (docs/protocol.md, B4).
-const lateMaxMs = 14 * 60_000
+export const lateMaxMs = 14 * 60_000
 
 /** One process's handle on the bucket: requests travel, arrive, take effect at one moment, and their answers travel back; or not. */
 export class SimStore implements ObjectStore {
@@ -94,7 +94,11 @@ export class SimStore implements ObjectStore {
   async *list(prefix: string, { startAfter = '' }: ListOptions = {}): AsyncIterable<ListedObject> {
     for (let last = startAfter; ; ) {
       const after = last
-      const page = await this.#call('list', prefix, 'read', () => this.#situation.bucket.page(prefix, after, pageSize))
+      const page = await this.#call('list', prefix, 'read', () => {
+        const { bucket, world } = this.#situation
+        if (after === startAfter) bucket.listedAt.set(`${this.#owner.name} ${prefix}`, world.now)
+        return bucket.page(prefix, after, pageSize)
+      })
       for (const { key, object } of page) yield { key, size: object.bytes.length, lastModified: object.lastModified }
       if (page.length < pageSize) return
       last = page.at(-1)!.key
@@ -162,7 +166,7 @@ export class SimStore implements ObjectStore {
         case 'late': {
           const gaveUp = world.between(50, 20_000)
           fail(gaveUp, unanswered())
-          return void arrive(gaveUp + world.between(0, world.happens(0.5) ? 2000 : lateMaxMs), (run) => situation.count(attempt(run) ? 'late effect' : 'late request refused'))
+          return void arrive(gaveUp + world.between(0, world.happens(0.5) ? 2000 : lateMaxMs - gaveUp), (run) => situation.count(attempt(run) ? 'late effect' : 'late request refused'))
         }
         case 'repeated':
           arrive(there, (run) => attempt(run))

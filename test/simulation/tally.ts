@@ -27,6 +27,17 @@ export const expectedEvents: readonly string[] = [
   'swept',
   'flush',
   'merge',
+  'pin',
+  'unpin',
+  'branch',
+  'branch given up',
+  'drop of a branch',
+  'purge of a branch',
+  'pin of a branch',
+  'unpin of a branch',
+  "merge of a parent's segments",
+  'restore',
+  'maker stalled',
 ]
 
 /** Sums up what happened in many histories. */
