@@ -16,7 +16,7 @@ export class LoadClient {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax })
   }
 
-  /** @throws {Error} for any status but 200. */
+  /** @throws {Error} for any status that is no success. */
   post(operation: string, body: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = this.#url
@@ -25,7 +25,7 @@ export class LoadClient {
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('end', () => {
           const text = Buffer.concat(parts).toString()
-          if (response.statusCode === 200) resolve(text)
+          if (response.statusCode! < 300) resolve(text)
           else reject(new Error(`${operation}: ${response.statusCode} ${text.slice(0, 200)}`))
         })
       })

@@ -125,6 +125,19 @@ command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#c
     }),
   )
 
+command('import <kind> <from>', 'bring in what another database holds: chroma <url of a server, or its folder>')
+  .option('--collection <name>', 'only this one')
+  .option('--tenant <name>', 'tenant of a Chroma server', 'default_tenant')
+  .option('--database <name>', 'database of a Chroma server (default: all of the tenant)')
+  .option('--token <secret>', 'what the server wants: a token, or name:password')
+  .addOption(jsonOption())
+  .action((kind: string, from: string, flags: Flags) =>
+    withBucket(flags, async (session) => {
+      const { importFrom } = await import('./commands/import-chroma.ts')
+      await importFrom(session, kind, from, flags)
+    }),
+  )
+
 for (const spelling of ['s3vectors', ...awsSpellings]) {
   program
     .command(spelling, { hidden: true })

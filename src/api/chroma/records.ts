@@ -70,6 +70,13 @@ function readEmbeddings(body: JsonObject, isNeeded: boolean): (Float32Array | un
   })
 }
 
+/** A record as Chroma keeps it: text and URI among the metadata, under keys of their own. */
+export function toRecord(id: string, vector: Float32Array | undefined, stored: JsonObject): RecordInput {
+  const { 'chroma:document': document, [uriKey]: uri, ...rest } = stored
+  const metadata = readMetadata(rest, 'metadata', false)
+  return { id, vector, metadata: typeof uri === 'string' ? { ...metadata, [uriKey]: uri } : metadata, document: typeof document === 'string' ? document : undefined }
+}
+
 /** A vector as both official clients send it: base64 of float32 values in little-endian order. */
 function decodeVector(text: string): Float32Array {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw invalid(`Invalid base64 string: ${JSON.stringify(text.slice(0, 40))}`)

@@ -151,7 +151,7 @@ function readSpace(value: Json | undefined, path: string): Space | undefined {
 }
 
 /** Where a schema has what a configuration has. */
-function vectorConfiguration(schema: JsonObject): Json | undefined {
+export function vectorConfiguration(schema: JsonObject): Json | undefined {
   const path = ['keys', '#embedding', 'float_list', 'vector_index', 'config']
   let at: Json | undefined = schema
   for (const name of path) at = isObject(at) ? member(at, name) : undefined
