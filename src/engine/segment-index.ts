@@ -151,7 +151,7 @@ export class SegmentIndex {
     const least = found[k - 1]?.score ?? -Infinity
     if (effort.usual === undefined || (least >= effort.usual && !state.isElsewhere)) return found
     const most = Math.max(extensionMin, extensionMax * state.clusters.length)
-    const more = reader.extend(state, least, (1 - effort.recall!) * k, filter, most)
+    const more = reader.extend(state, least, effort.rest!, filter, most)
     if (more.length === 0) return found
     tally.clustersProbed += more.length
     const others = await this.#find(index, state, effort, k, filter, tally)

@@ -13,6 +13,7 @@ import type { ByteRange, ObjectStore } from '../store/object-store.ts'
 import { StoredPostings } from '../text/postings.ts'
 import { indexSections } from '../vector/index-codec.ts'
 import { Columns } from './query/columns.ts'
+import type { Filter, FilterRules } from './query/filter.ts'
 import type { VectorBlock } from './query/vectors.ts'
 import type { SectionCache } from './section-cache.ts'
 import { ExactRows } from './exact-rows.ts'
@@ -130,6 +131,11 @@ export class Segment {
   /** The filter index. */
   columns(): Promise<Columns> {
     return this.#decoded('columns', (bytes) => Columns.open(bytes))
+  }
+
+  /** Rows that match a filter, dead or alive; kept, since filters come again. Do not change it. */
+  async select(filter: Filter, rules: FilterRules): Promise<Bitset> {
+    return this.#derived(`filter:${filterName(filter, rules)}`, async () => (await this.columns()).select(filter, rules))
   }
 
   /** The full-text index of a field; null when no row of the segment has the field. */
@@ -273,6 +279,20 @@ export class Segment {
   #cacheName(part: string): string {
     return `${this.#key}#${part}`
   }
+}
+
+// A query names its filter to every segment.
+const filterNames = new WeakMap<Filter, string>()
+
+/** Different for filters that select different rows. */
+function filterName(filter: Filter, { negationMatchesMissing, looksIntoLists }: FilterRules): string {
+  let name = filterNames.get(filter)
+  if (name === undefined) filterNames.set(filter, (name = JSON.stringify(filter, (_, value: unknown) => (isPlainJson(value) ? value : { [typeof value]: String(value) }))))
+  return `${Number(negationMatchesMissing)}${Number(looksIntoLists)}${name}`
+}
+
+function isPlainJson(value: unknown): boolean {
+  return typeof value !== 'bigint' && !(typeof value === 'number' && !Number.isFinite(value))
 }
 
 /** Ranges, in order of their start, joined where the gap is small. */

@@ -61,7 +61,8 @@ export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSo
   const fewer = (count: number, depth: number) => Math.ceil(count / Math.sqrt(depth / depths[0]))
   const depthOf = (query: number) => measured.findLast((depth) => query < fewer(rows.length, depth))!
   const truth = yield* exactRows(heap, built.head.space, source, rows, (query) => depthOf(query) + skipped)
-  const reader = new IndexReader(heap, built.head)
+  const spread = measureSpread(heap, built, source, random)
+  const reader = new IndexReader(heap, { ...built.head, spread })
   const lists = new ListKeeper(reader, built)
   const efforts: Effort[] = []
   for (const depth of measured) {
@@ -76,11 +77,11 @@ export function* calibrate(heap: KernelHeap, built: BuiltIndex, source: VectorSo
     }
     recallLevels.forEach((recall, level) => {
       const rank = tailRank(ranks[level]!, (1 - recall) * (built.head.clusters === 1 ? rankShareAlone : rankShare))
-      efforts.push({ recall, depth, ...probing[level]!, usual: usualOf(samples), candidates: Math.min(candidatesMax, Math.max(6 * depths[0], 2 * depth, Math.ceil(1.25 * rank))) })
+      efforts.push({ recall, depth, ...probing[level]!, usual: usualOf(samples), rest: Math.max((1 - recall) * depth, usualRest(reader, source, samples.slice(0, ranked), probing[level]!)), candidates: Math.min(candidatesMax, Math.max(6 * depths[0], 2 * depth, Math.ceil(1.25 * rank))) })
     })
   }
   reader.release()
-  return { effort: efforts, spread: measureSpread(heap, built, source, random) }
+  return { effort: efforts, spread }
 }
 
 /**
@@ -113,6 +114,18 @@ function placeNeighbors(reader: IndexReader, built: BuiltIndex, source: VectorSo
 /** What the score of the farthest neighbor is above, for nine queries in ten. */
 function usualOf(samples: Sample[]): number {
   return Float64Array.from(samples, ({ least }) => least).sort()[Math.floor(samples.length / 10)]!
+}
+
+/** What `expectRest` says of the middle one of queries that probe so: some queries are far from everything, and much is expected for them. */
+function usualRest(reader: IndexReader, source: VectorSource, samples: Sample[], probing: { probes: number; margin: number }): number {
+  const rests = Float64Array.from(samples, ({ row, least }) => {
+    const state = reader.begin(source.vector(row))
+    reader.plan(state, probing)
+    const rest = reader.expectRest(state, least)
+    reader.end(state)
+    return rest
+  })
+  return rests.sort()[rests.length >>> 1] ?? 0
 }
 
 /** How rows lie around their centroids, seen from other rows. */

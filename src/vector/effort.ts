@@ -35,7 +35,7 @@ export function chooseEffort(head: IndexHead, { k, recall, selectivity = 1, prob
   if (probes !== undefined) return { probes: Math.min(head.clusters, probes), margin: Infinity, candidates }
   const [first] = rows as [Effort]
   const margin = depth <= first.depth ? first.margin : interpolate(rows, depth, (effort) => effort.margin)
-  return { probes: Math.min(head.clusters, Math.ceil(interpolate(rows, depth, (effort) => effort.probes))), margin: beyond(rows, depth) ? Infinity : margin, usual: first.usual, recall, candidates: Math.max(candidates, k) }
+  return { probes: Math.min(head.clusters, Math.ceil(interpolate(rows, depth, (effort) => effort.probes))), margin: beyond(rows, depth) ? Infinity : margin, usual: first.usual, rest: first.rest * (k / first.depth), candidates: Math.max(candidates, k) }
 }
 
 function beyond(rows: Effort[], depth: number): boolean {

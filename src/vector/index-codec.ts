@@ -139,6 +139,7 @@ function decodeEffort(shape: JsonShape, value: unknown): Effort[] {
       probes: shape.integer(each.probes, `${path}.probes`, 1),
       margin: each.margin === null ? Infinity : shape.finite(each.margin, `${path}.margin`),
       usual: shape.finite(each.usual, `${path}.usual`),
+      rest: shape.finite(each.rest, `${path}.rest`),
       candidates: shape.integer(each.candidates, `${path}.candidates`, 1),
     })
   })

@@ -59,9 +59,11 @@ export interface Effort {
   readonly margin: number
   /** The score of the depth-th neighbor of nine queries in ten is above this: a filter whose answers are farther has moved them away. */
   readonly usual: number
+  /** How many neighbors `IndexReader.expectRest` expects in the clusters that are not probed, of a usual query: often more than there are. */
+  readonly rest: number
   /** Candidates scored by their 8-bit codes. */
   readonly candidates: number
 }
 
 /** What of an effort a search needs. */
-export type SearchEffort = Pick<Effort, 'probes' | 'margin' | 'candidates'> & Partial<Pick<Effort, 'usual' | 'recall'>>
+export type SearchEffort = Pick<Effort, 'probes' | 'margin' | 'candidates'> & Partial<Pick<Effort, 'usual' | 'rest'>>

@@ -199,41 +199,54 @@ export class IndexReader {
 
   /**
    * What to scan after the planned clusters, where a filter keeps rows that are farther than those that `plan` counts with: the clusters that
-   * are expected to hold all but `missed` of the matches that are nearer than `least`, the score of the k-th answer so far (-Infinity: there
-   * are fewer). What is expected of a cluster follows from its matches, its distance and how rows are spread around centroids.
-   * @param most - So many at most. @returns `state.clusters`, best first.
+   * are expected to hold all but `missed` of the matches that score above `least`, what the k-th answer so far does (-Infinity: there are
+   * fewer). @param most - So many at most. @returns `state.clusters`, best first.
    */
   extend(state: IndexQuery, least: number, missed: number, filter: RowFilter, most: number): Uint32Array {
-    const { spread, space, clusters } = this.head
-    const planned = new Set(state.clusters)
-    if (!spread || planned.size === clusters) return this.#replan(state, new Uint32Array(0))
-    const found = this.#finder.find(state.forms, clusters)
     const { counts, exact } = filter.clusterMatches(this)
-    const squareOf = (score: number) => Math.max(0, space.metric === 'euclidean' ? -score : 2 - 2 * score)
-    const shift = space.metric === 'euclidean' ? state.forms.squaredNorm : 0
-    const limit = squareOf(least)
-    const { residual, deviation } = spread
-    const hopes: { cluster: number; hope: number }[] = []
-    let rest = 0
-    for (let i = 0; i < found; i++) {
-      const cluster = this.#finder.found[i]!
-      const matches = exact ? counts[cluster]! : Math.max(1, counts[cluster]!)
-      if (matches === 0 || planned.has(cluster)) continue
-      const away = squareOf(this.#finder.scores[i]! - shift)
-      // For dot: <x, q> = <c, q> + <x - c, q>, of which the latter has the spread, q being of norm 1.
-      const ahead = space.metric === 'dot' ? this.#finder.scores[i]! - least : (limit - away - residual * residual) / Math.max(1e-9, 2 * Math.sqrt(away))
-      const hope = matches * normalShare(ahead / Math.max(1e-9, residual * deviation))
-      rest += hope
-      hopes.push({ cluster, hope })
-    }
-    hopes.sort((a, b) => b.hope - a.hope || a.cluster - b.cluster)
+    const { clusters, hopes, sum } = this.#hopes(state, least, (cluster) => (exact ? counts[cluster]! : Math.max(1, counts[cluster]!)))
+    const order = Array.from(hopes, (hope, i) => ({ cluster: clusters[i]!, hope })).sort((a, b) => b.hope - a.hope || a.cluster - b.cluster)
     const more: number[] = []
-    for (const { cluster, hope } of hopes) {
+    let rest = sum
+    for (const { cluster, hope } of order) {
       if (rest <= missed || more.length === most) break
       more.push(cluster)
       rest -= hope
     }
     return this.#replan(state, Uint32Array.from(more))
+  }
+
+  /** How many rows that score above `least` are expected in clusters that are not planned, all rows being matches. */
+  expectRest(state: IndexQuery, least: number): number {
+    const { slots } = this.head
+    return this.#hopes(state, least, (cluster) => slots[cluster + 1]! - slots[cluster]!).sum
+  }
+
+  /** What is expected of the clusters that are not planned: it follows from their matches, their distance, and how rows are spread around centroids. */
+  #hopes(state: IndexQuery, least: number, matchesOf: (cluster: number) => number): { clusters: number[]; hopes: number[]; sum: number } {
+    const { spread, space } = this.head
+    const result = { clusters: [] as number[], hopes: [] as number[], sum: 0 }
+    const planned = new Set(state.clusters)
+    if (!spread || planned.size === this.head.clusters) return result
+    const found = this.#finder.find(state.forms, this.head.clusters)
+    const { residual, deviation } = spread
+    const shift = space.metric === 'euclidean' ? state.forms.squaredNorm : 0
+    const squareOf = (score: number) => Math.max(0, space.metric === 'euclidean' ? -score : 2 - 2 * score)
+    const limit = squareOf(least)
+    for (let i = 0; i < found; i++) {
+      const cluster = this.#finder.found[i]!
+      const matches = matchesOf(cluster)
+      if (matches === 0 || planned.has(cluster)) continue
+      const score = this.#finder.scores[i]! - shift
+      const away = squareOf(score)
+      // For dot: <x, q> = <c, q> + <x - c, q>, of which the latter has the spread, q being of norm 1.
+      const ahead = space.metric === 'dot' ? score - least : (limit - away - residual * residual) / Math.max(1e-9, 2 * Math.sqrt(away))
+      const hope = matches * normalShare(ahead / Math.max(1e-9, residual * deviation))
+      result.clusters.push(cluster)
+      result.hopes.push(hope)
+      result.sum += hope
+    }
+    return result
   }
 
   #replan(state: IndexQuery, clusters: Uint32Array): Uint32Array {

@@ -44,7 +44,7 @@ export async function selectCandidates(
     let matching: Bitset | null = null
     if (filter) {
       matching = await live()
-      if (!matching.isEmpty()) matching.and((await segment.columns()).select(filter, rules))
+      if (!matching.isEmpty()) matching.and(await segment.select(filter, rules))
     }
     let rows: Promise<Bitset> | null = matching && Promise.resolve(matching)
     candidates[index] = { segment, dead, matching, rows: () => (rows ??= live()) }
