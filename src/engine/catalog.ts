@@ -140,14 +140,18 @@ export class Catalog {
     await this.#context.store.delete([trashKey(id)])
   }
 
-  /** Notes that `id` is to be removed. A mark of its own, which no late request of who made the id takes away (docs/protocol.md, H3). */
+  /** Notes that `id` is to be removed. A mark of its own, which no late request to take away another does away with (docs/protocol.md, H3). */
   async markDropped(id: string, name: string): Promise<void> {
-    await this.#context.store.put(droppedKey(id), toUtf8(JSON.stringify({ name })))
+    const { store, random } = this.#context
+    await store.put(`${trashKey(id)}.${newNonce(random)}`, toUtf8(JSON.stringify({ name })))
   }
 
-  /** Takes away every mark: nothing is left of `id`. */
+  /** Takes away every mark of `id`: nothing is left of it. */
   async forget(id: string): Promise<void> {
-    await this.#context.store.delete([trashKey(id), droppedKey(id)])
+    const { store } = this.#context
+    const keys: string[] = []
+    for await (const { key } of store.list(trashKey(id))) if (markedId(key) === id) keys.push(key)
+    await store.delete(keys)
   }
 
   /** Every id that bears a mark, and the name it had or was to have. `ageMs`: of its maker's mark, if there is one, by the store's clock. */
@@ -155,8 +159,8 @@ export class Catalog {
     const { store } = this.#context
     let before = ''
     for await (const { key, lastModified } of store.list(trashPrefix)) {
-      const id = /^([A-Za-z0-9_-]{1,64})(\.dropped)?$/.exec(key.slice(trashPrefix.length))?.[1]
-      if (id === undefined || id === before) continue
+      const id = markedId(key)
+      if (id === null || id === before) continue
       before = id
       const answer = await store.get(key, { fresh: true })
       if (answer.kind !== 'found') continue
@@ -251,8 +255,9 @@ function trashKey(id: string): string {
   return trashPrefix + id
 }
 
-function droppedKey(id: string): string {
-  return `${trashPrefix}${id}.dropped`
+/** Null for a key that is none of ours. */
+function markedId(key: string): string | null {
+  return /^([A-Za-z0-9_-]{1,64})(\.[0-9a-f]{32})?$/.exec(key.slice(trashPrefix.length))?.[1] ?? null
 }
 
 function checkName(name: unknown): asserts name is string {

@@ -253,11 +253,16 @@ export class CollectionCore {
   /** Reads the manifest anew, whatever the view says. @returns whether it had changed. */
   async reload(): Promise<boolean> {
     const loaded = await this.readManifest()
-    return this.lane.run(async () => {
-      if (loaded.manifest.version <= (this.#view?.manifest.version ?? 0)) return false
-      await this.#replaceView(loaded)
+    try {
+      return await this.lane.run(async () => {
+        if (loaded.manifest.version <= (this.#view?.manifest.version ?? 0)) return false
+        await this.#replaceView(loaded)
+        return true
+      })
+    } catch (error) {
+      await this.renewAfter(error)
       return true
-    })
+    }
   }
 
   async #probeStore(): Promise<void> {

@@ -50,7 +50,11 @@ export class Database {
       if (!isFree) throw error
       return this.catalog.create(name, schema)
     })
-    // Somebody here may have found it first: one collection has one writer in a process (docs/protocol.md, B3).
+    return this.#adopt(name, id)
+  }
+
+  /** The collection that was just made. Somebody here may have found it first: one collection has one writer in a process (docs/protocol.md, B3). */
+  async #adopt(name: string, id: string): Promise<EngineCollection> {
     for (let known = this.#open.get(name); known; known = this.#open.get(name)) {
       const collection = await known.catch(() => null)
       if (collection?.id === id) return collection
@@ -136,7 +140,7 @@ export class Database {
     for (let attempt = 1; attempt <= 3; attempt++) {
       const { core } = await this.current(from)
       const id = await makeBranch(core, this.catalog, to, snapshot === undefined ? {} : { snapshot })
-      if (await this.catalog.claim(to, id)) return this.#keep(to, Promise.resolve(this.#collection(to, id)))
+      if (await this.catalog.claim(to, id)) return this.#adopt(to, id)
     }
     throw new WindlassError('unavailable', `making ${JSON.stringify(to)} took longer than a quarter of the grace period, three times: try again`, { path: 'name', retryAfterMs: 1000 })
   }

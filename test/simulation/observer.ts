@@ -91,7 +91,7 @@ export class Observer {
 
   #isGarbage(key: string, named: ReadonlySet<string>, needed: ReadonlySet<string>): boolean {
     if (key.startsWith('catalog/') || this.naming.has(key)) return false
-    const id = key.startsWith('trash/') ? key.slice('trash/'.length).replace('.dropped', '') : idOf(key)!
+    const id = key.startsWith('trash/') ? key.slice('trash/'.length).replace(/\..*$/, '') : idOf(key)!
     // Of what a name stands for, the mark goes, and the rest stays that its manifest is made of.
     if (named.has(id)) {
       if (key.startsWith('trash/')) return true

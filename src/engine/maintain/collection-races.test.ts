@@ -201,6 +201,24 @@ describe('what was dropped', () => {
     await sleeper.close()
   })
 
+  test('goes with what another sweeper puts while the last of it is removed', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await open().drop('c')
+    let isFirst = true
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (!isFirst || operation !== 'delete' || !key.endsWith('/manifest')) return
+        isFirst = false
+        await store.put(`${c.core.prefix}manifests/00000000000000000001`, new Uint8Array(1))
+      },
+    }
+    await sweepAll(() => open(new FaultyStore(store, { random: seededRandom(1), hooks })), clock, null, 10)
+    expect(isFirst).toBe(false)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
+  })
+
   test('gets nothing from a committer that slept until it was removed, or that goes too', async () => {
     const { clock, store, open } = world()
     const c = await open().create('c', schema())

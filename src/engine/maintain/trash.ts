@@ -144,7 +144,10 @@ class MarkedId {
       await this.#delete(keys.filter((key) => key !== manifestKey))
       await this.#delete([manifestKey])
       await this.#catalog.forget(this.#id)
-      return 'gone'
+      if (await this.#isFolderEmpty()) return 'gone'
+      // Another sweeper, or who slept until now, has put something since the listing.
+      await this.#catalog.markDropped(this.#id, this.#name)
+      return 'waiting'
     }
     if (manifest.state === 'live' || manifest.segments.length > 0 || manifest.floor < lastSeq) {
       // All of the log is below the floor then, and nothing is named but by branches.
@@ -154,6 +157,14 @@ class MarkedId {
     }
     await sweep(this.#core, { isForced: true })
     return 'waiting'
+  }
+
+  async #isFolderEmpty(): Promise<boolean> {
+    for await (const { key } of this.#context.store.list(this.#core.prefix)) {
+      const name = key.slice(this.#core.prefix.length)
+      if (sweepableKey(name) || name === manifestKey || name === 'lease') return false
+    }
+    return true
   }
 
   async #delete(keys: readonly string[]): Promise<void> {
