@@ -29,6 +29,7 @@ export const settingSpecs = [
   { name: 'session-token', variables: ['AWS_SESSION_TOKEN'], type: 'text', secret: true, section: 'bucket', description: 'Session token of temporary credentials' },
   { name: 'path-style', variables: ['WINDLASS_S3_PATH_STYLE'], type: 'boolean', section: 'bucket', description: 'Bucket in the path instead of the host; default: whenever an endpoint is set' },
   { name: 'refresh-interval', variables: ['S3_SYNC_INTERVAL'], type: 'integer', unit: 'seconds', minimum: 0, maximum: 900, default: '60', section: 'search', description: 'How old an eventual read may be; at most 900. Writes are durable, and strong reads fresh, whatever it is' },
+  { name: 'consistency', variables: ['WINDLASS_CONSISTENCY'], type: 'choice', choices: ['strong', 'eventual'], default: 'strong', section: 'search', description: 'How fresh the reads of Chroma\'s clients are, who cannot ask: eventual ones may be as old as the refresh interval, and cost no request to the bucket while they are younger' },
   { name: 'collection', variables: ['WINDLASS_COLLECTION'], type: 'text', default: 'docs', section: 'search', description: 'Collection that `index` and `search` use' },
   { name: 'embedding-model', variables: ['EMBEDDING_MODEL'], type: 'text', default: 'static-384', section: 'search', description: 'What embeds files and questions; `static-384` is built in' },
   { name: 'dimension', variables: ['VECTOR_DIMENSION'], type: 'integer', minimum: 1, section: 'search', description: "Must equal the model's dimension, if set" },

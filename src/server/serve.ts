@@ -80,7 +80,7 @@ export async function serve(configuration: Configuration, { version }: { version
   const app = createApp(context, {
     log,
     metrics,
-    chroma: { allowReset: configuration.boolean('allow-reset') === true, onFault },
+    chroma: { allowReset: configuration.boolean('allow-reset') === true, consistency: configuration.text('consistency') as 'strong' | 'eventual', onFault },
     s3vectors: {
       account: { region: regionOf(configuration), accountId: checkAccountId(configuration.text('account-id')!) },
       connectionOf: (c) => ({ sourceIp: getConnInfo(c).remote.address ?? '', isSecure: false }),

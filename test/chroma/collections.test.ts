@@ -215,3 +215,25 @@ describe('sync', () => {
     expect((await sync('POST', '?collection=nope')).status).toBe(404)
   })
 })
+
+test('eventual reads cost no request to the bucket while they are young, and see what was written here', async () => {
+  const eventual = await TestChroma.start({ consistency: 'eventual' })
+  const requests = async () => {
+    const text = await (await fetch(`${eventual.server.url}/metrics`)).text()
+    return [...text.matchAll(/^windlass_store_requests_total\{[^}]*\} (\d+)/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+  try {
+    const ships = await eventual.client.createCollection({ name: 'ships', embeddingFunction: noEmbedding })
+    await ships.add({ ids: ['x'], embeddings: [[1, 2]] })
+    const before = await requests()
+    expect(before).toBeGreaterThan(0)
+    for (let i = 0; i < 5; i++) {
+      expect((await ships.get()).ids).toEqual(['x'])
+      expect((await ships.query({ queryEmbeddings: [[1, 2]] })).ids).toEqual([['x']])
+      expect(await ships.count()).toBe(1)
+    }
+    expect(await requests()).toBe(before)
+  } finally {
+    await eventual.stop()
+  }
+})

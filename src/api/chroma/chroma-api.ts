@@ -64,6 +64,7 @@ async function answer(c: Context<Environment>, route: ChromaRoute, api: ApiConte
       clock: api.clock,
       random: api.random,
       allowReset: settings.allowReset,
+      consistency: settings.consistency,
       isReady: api.isReady(),
       signal: request.signal,
     }
@@ -100,16 +101,22 @@ function accessOf(request: Request, { keys }: ApiContext): Access {
 }
 
 function respond({ status = 200, json }: ChromaAnswer, { random }: ApiContext): Response {
+  const headers = { 'content-type': 'application/json', 'chroma-trace-id': newNonce(random) }
   const parts = writeJson(json)
+  const first = parts.next().value ?? ''
+  const second = parts.next()
+  // Most answers are one part, which needs no stream.
+  if (second.done) return new Response(first, { status, headers })
   const encoder = new TextEncoder()
+  const waiting = [first, second.value]
   const body = new ReadableStream<Uint8Array>({
     pull(controller) {
-      const next = parts.next()
+      const next = waiting.length > 0 ? { value: waiting.shift()!, done: false } : parts.next()
       if (next.done) controller.close()
       else controller.enqueue(encoder.encode(next.value))
     },
   })
-  return new Response(body, { status, headers: { 'content-type': 'application/json', 'chroma-trace-id': newNonce(random) } })
+  return new Response(body, { status, headers })
 }
 
 /** An error as Chroma tells it, for what happens before a request has reached the door too. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
+import type { Consistency } from '../../engine/types.ts'
 import type { Bucket } from '../../library/types.ts'
 import type { Access } from '../access.ts'
 import type { JsonObject } from './read-body.ts'
@@ -8,6 +9,8 @@ import type { JsonObject } from './read-body.ts'
 export interface ChromaDoorSettings {
   /** Whether `POST /reset` may empty the bucket. */
   readonly allowReset: boolean
+  /** How fresh get, query, search and count are: clients of Chroma have no way to ask. */
+  readonly consistency: Consistency
   /** Tells the log what the caller is not told. */
   onFault(error: unknown, requestId: string): void
 }
@@ -19,6 +22,7 @@ export interface OperationContext {
   readonly clock: Clock
   readonly random: Random
   readonly allowReset: boolean
+  readonly consistency: Consistency
   readonly isReady: boolean
   readonly signal: AbortSignal
 }

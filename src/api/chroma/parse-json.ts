@@ -73,7 +73,8 @@ class Parser {
   }
 
   #array(depth: number, inVector: boolean): Json {
-    const list: Json[] = []
+    const list: Json[] = (inVector && this.#numbers()) || []
+    if (list.length > 0) return list
     this.#at++
     this.#space()
     if (this.#take(0x5d)) return list
@@ -84,6 +85,24 @@ class Parser {
       if (!this.#take(0x2c)) throw this.#fail('expected `,` or `]`')
       this.#space()
     }
+  }
+
+  /** A list of nothing but numbers, which the platform parses many times faster; null for any other. */
+  #numbers(): number[] | null {
+    const end = this.#text.indexOf(']', this.#at)
+    if (end < 0) return null
+    const text = this.#text.slice(this.#at, end + 1)
+    if (!/^\[[-+.eE\d,\s]+\]$/.test(text)) return null
+    let list: number[]
+    try {
+      list = JSON.parse(text) as number[]
+    } catch {
+      return null
+    }
+    // What is no number in the end is told by the slow way, with its place.
+    if (!list.every(Number.isFinite)) return null
+    this.#at = end + 1
+    return list
   }
 
   #string(): string {

@@ -40,6 +40,17 @@ test('what JSON.parse refuses is refused, and what it takes is taken', () => {
   )
 })
 
+test('vectors are lists of numbers, however they are written', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })), { maxLength: 5 }), { maxLength: 3 }), fc.constantFrom('', ' ', '\n'), (vectors, space) => {
+      const json = `{"embeddings":[${vectors.map((each) => `[${each.map((number) => space + JSON.stringify(number) + space).join(',')}]`).join(',')}]}`
+      expect(parseJson(json)).toEqual({ embeddings: JSON.parse(JSON.stringify(vectors)) as unknown })
+    }),
+  )
+  for (const bad of ['[[1,2]', '[[1,,2]]', '[[1 2]]', '[[01]]', '[[1e999]]', '[[.5]]', '[[1,2]]]']) expect(() => parseJson(`{"embeddings":${bad}}`), bad).toThrow()
+  expect(parseJson('{"embeddings":[[1,"a]"],[],[[2]],["]"]]}')).toEqual({ embeddings: [[1, 'a]'], [], [[2]], [']']] })
+})
+
 test('every id is a UUID, and comes back from it', () => {
   fc.assert(
     fc.property(fc.nat(), fc.integer({ min: 0, max: 2 ** 47 }), (seed, now) => {

@@ -42,7 +42,7 @@ const get = (request: ChromaRequest) => {
   const limit = optionalCount(member(body, 'limit'), 'limit') ?? Infinity
   const offset = optionalCount(member(body, 'offset'), 'offset') ?? 0
   return withCollection(request, 'read', async (collection) => {
-    const rows = await collection.inspect({}, (moment) => {
+    const rows = await collection.inspect({ consistency: request.context.consistency }, (moment) => {
       checkIndexes(selection.where, settingsOf(moment.schema))
       return moment.find(selection, { offset, limit, include: partsOf(include) })
     })
@@ -59,7 +59,7 @@ const query = (request: ChromaRequest) => {
   const k = optionalCount(member(body, 'n_results'), 'n_results') ?? resultsDefault
   const selection = readSelection(body)
   return withCollection(request, 'read', async (collection) => {
-    const { answers, space } = await collection.inspect({}, async (moment) => {
+    const { answers, space } = await collection.inspect({ consistency: request.context.consistency }, async (moment) => {
       const { dimension } = moment.schema
       const settings = settingsOf(moment.schema)
       checkIndexes(selection.where, settings)
@@ -114,7 +114,7 @@ export function checkReadLevel(level: string | null | undefined): void {
 
 const count = (request: ChromaRequest) => {
   checkReadLevel(request.query.get('read_level'))
-  return withCollection(request, 'read', async (collection) => ({ json: await collection.count() }))
+  return withCollection(request, 'read', async (collection) => ({ json: await collection.count({ consistency: request.context.consistency }) }))
 }
 
 const collection = '/tenants/{tenant}/databases/{database}/collections/{collection}'

@@ -47,7 +47,7 @@ const searchRecords = (request: ChromaRequest) => {
   if (searches.length > searchesMax) throw invalid(`more than ${searchesMax} searches at once`)
   checkReadLevel(optionalText(member(request.body, 'read_level'), 'read_level'))
   return withCollection(request, 'read', async (collection) => {
-    const answers = await collection.inspect({}, async (moment) => {
+    const answers = await collection.inspect({ consistency: request.context.consistency }, async (moment) => {
       const all: Awaited<ReturnType<typeof runSearch>>[] = []
       for (const search of searches) all.push(await runSearch(search, moment))
       return all
