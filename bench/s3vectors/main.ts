@@ -25,6 +25,7 @@ const queries = readNormalized('queries.f16', dimension)
 const rowCount = Math.min(Number(values.rows ?? Infinity), base.length / dimension)
 const folder = mkdtempSync(join(tmpdir(), 'windlass-bench-'))
 const bucketUrl = `file:${join(folder, 'bucket')}`
+const servers: ChildProcess[] = []
 const rowOf = (matrix: Float32Array, i: number) => matrix.subarray(i * dimension, (i + 1) * dimension)
 const put = (start: number, end: number) => ({
   ...place,
@@ -35,6 +36,7 @@ const question = (i: number, options: object) => ({ ...place, topK: 10, queryVec
 try {
   await main()
 } finally {
+  for (const child of servers) child.kill('SIGKILL')
   rmSync(folder, { recursive: true, force: true })
 }
 
@@ -45,9 +47,13 @@ async function main(): Promise<void> {
   await client.post('CreateIndex', JSON.stringify({ ...place, dataType: 'float32', dimension, distanceMetric: 'cosine' }))
   console.log(`${rowCount} rows of ${dimension}, ${seconds} s a line\n`)
   console.log('| what | connections | requests/s | vectors/s | p50 ms | p99 ms | server CPU ms per request |\n|---|---:|---:|---:|---:|---:|---:|')
-  const bodies = Array.from({ length: Math.ceil(rowCount / batch) }, (_, b) => JSON.stringify(put(b * batch, Math.min(rowCount, (b + 1) * batch))))
+  const batchCount = Math.ceil(rowCount / batch)
   for (const [i, count] of connections.entries()) {
-    const share = bodies.slice(Math.floor((bodies.length * i) / 3), Math.floor((bodies.length * (i + 1)) / 3))
+    const [from, to] = [i, i + 1].map((part) => Math.floor((batchCount * part) / connections.length)) as [number, number]
+    const share = Array.from({ length: to - from }, (_, b) => JSON.stringify(put((from + b) * batch, Math.min(rowCount, (from + b + 1) * batch))))
+    // Writing them took longer than the server keeps an idle connection.
+    client.close()
+    client = new LoadClient(writing.url, connections.at(-1)!)
     tell('put 500', count, await measure(client, writing.child, 'PutVectors', count, { bodies: share, repeat: false }), batch)
   }
   client.close()
@@ -118,9 +124,15 @@ async function startServer(): Promise<{ child: ChildProcess; url: string }> {
   const profile = values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values.profile]
   const main = join(import.meta.dirname, '../../src/cli/main.ts')
   const child = spawn(process.execPath, [...profile, '--import', 'tsx', main, 'serve', '--bucket', bucketUrl, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, WINDLASS_LOG_LEVEL: 'warn', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' } })
-  for await (const part of child.stdout!) {
-    const [url] = /http:\S+/.exec(String(part)) ?? []
-    if (url) return { child, url }
-  }
-  throw new Error('the server did not start')
+  servers.push(child)
+  let output = ''
+  return new Promise((resolve, reject) => {
+    // Read to its end: a server whose output nobody reads would stop.
+    child.stdout!.on('data', (part) => {
+      output += String(part)
+      const [url] = /http:\S+/.exec(output) ?? []
+      if (url) resolve({ child, url })
+    })
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${output}`)))
+  })
 }

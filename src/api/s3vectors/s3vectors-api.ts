@@ -115,7 +115,7 @@ function parseBody(body: Uint8Array): unknown {
   }
 }
 
-/** As `parseBody`, vectors as float32: three quarters of what a put cost were its numbers. */
+/** As `parseBody`, vectors as float32: two fifths of what a put cost were its numbers (bench/s3vectors/results.md). */
 function parseVectorBody(body: Uint8Array, mark: string): unknown {
   const { rest, vectors } = liftVectors(Buffer.from(body.buffer, body.byteOffset, body.length), mark)
   const input = parseBody(rest)
