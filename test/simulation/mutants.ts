@@ -18,6 +18,7 @@ const merge = 'src/engine/maintain/merge.ts'
 const sweep = 'src/engine/maintain/sweep.ts'
 const snapshots = 'src/engine/maintain/snapshots.ts'
 const named = 'src/engine/maintain/named.ts'
+const branch = 'src/engine/maintain/branch.ts'
 const absence = 'src/store/listing-absence-store.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -36,7 +37,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'log number reused after 412',
     rule: 'who loses a number takes the next',
-    edits: [{ file: writer, find: '      this.#unsettled = null\n      return false\n    }\n', replace: '      await store.put(key, attempt.bytes, { condition: { ifMatch: answer.etag } })\n      await this.#acknowledge(attempt, answer.date)\n      return true\n    }\n' }],
+    edits: [{ file: writer, find: '>= record.seq) throw afterLongPause(record, key)\n      return false\n    }\n', replace: '>= record.seq) throw afterLongPause(record, key)\n      await store.put(key, attempt.bytes, { condition: { ifMatch: answer.etag } })\n      await this.#acknowledge(attempt, answer.date)\n      return true\n    }\n' }],
     seed: 1,
   },
   {
@@ -68,14 +69,14 @@ export const mutants: readonly Mutant[] = [
     name: '409 with nobody there means swept',
     rule: 'B2: only the same bytes may go to a number again',
     edits: [{ file: writer, find: 'if ((await this.#floor(key)) < record.seq) return null', replace: 'if ((await this.#floor(key)) < 0) return null' }],
-    seed: 12,
+    seed: 104,
   },
   {
     name: 'n + 1 before n',
     rule: 'B3',
     edits: [
       { file: writer, find: '    await core.open()\n    await this.#settle()\n', replace: '    await core.open()\n' },
-      { file: writer, find: '      const seq = view.seq + 1\n', replace: '      const seq = view.seq + (this.#unsettled ? 2 : 1)\n' },
+      { file: writer, find: 'const basis = core.verified\n      const seq = view.seq + 1\n', replace: 'const basis = core.verified\n      const seq = view.seq + (this.#unsettled ? 2 : 1)\n' },
     ],
     seed: 6,
   },
@@ -92,19 +93,19 @@ export const mutants: readonly Mutant[] = [
     name: 'fence after the put removed',
     rule: 'B1',
     edits: [{ file: writer, find: 'if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {', replace: 'if (settings.graceMs < 0) {' }],
-    seed: 26,
+    seed: 317,
   },
   {
     name: 'what is acknowledged after a pause counts although it lies below the floor',
     rule: 'B1: floor >= n is outcome-unknown, never success',
     edits: [{ file: writer, find: 'if ((await this.#floor(key)) >= record.seq) {', replace: 'if ((await this.#floor(key)) < 0) {' }],
-    seed: 26,
+    seed: 317,
   },
   {
     name: 'flush takes its floor after its rows',
     rule: 'replacing the manifest never changes content',
     edits: [{ file: flush, find: 'state, floor, floorTime: core', replace: 'state, floor: Math.max(floor, plan.view.seq), floorTime: core' }],
-    seed: 5,
+    seed: 1,
   },
   {
     name: 'flush drops a concurrent delete',
@@ -116,7 +117,7 @@ export const mutants: readonly Mutant[] = [
     name: 'reader trusts a stale manifest',
     rule: 'A4: floor > t must be loaded first',
     edits: [{ file: core, find: 'if (changed && changed.manifest.floor > this.#view!.seq) await this.#replaceView(changed)', replace: 'if (changed && changed.manifest.floor > this.#view!.seq + 1000) await this.#replaceView(changed)' }, { file: core, find: 'else if (changed && changed.manifest.floor > base) return false', replace: 'else if (changed && changed.manifest.floor < 0) return false' }],
-    seed: 13,
+    seed: 3,
   },
   {
     name: 'a look proves the number that the view has meanwhile',
@@ -131,7 +132,7 @@ export const mutants: readonly Mutant[] = [
       { file: core, find: 'if (isProven && ageMs(started, clock) <= settings.graceMs / 4) return', replace: 'if (isProven) return' },
       { file: core, find: 'if (ageMs(started, clock) > settings.graceMs / 4) return false', replace: '' },
     ],
-    seed: 30,
+    seed: 389,
   },
   {
     name: 'probe joined in flight',
@@ -147,7 +148,7 @@ export const mutants: readonly Mutant[] = [
       { file: core, find: 'else for (const commit of commits) if (commit.record.seq === this.#view!.seq + 1) await', replace: 'else for (const commit of commits) if (commit.record.seq > this.#view!.seq) await' },
       { file: 'src/engine/view.ts', find: 'if (record.seq !== this.seq + 1) throw', replace: 'if (record.seq <= this.seq) throw' },
     ],
-    seed: 35,
+    seed: 27,
   },
   {
     name: 'bitmap applied to the wrong segment',
@@ -168,13 +169,13 @@ export const mutants: readonly Mutant[] = [
       { file: core, find: '    if (!view.ended) return\n', replace: '    if (view.seq >= 0) return\n' },
       { file: 'src/engine/view.ts', find: "if (this.ended) throw new WindlassError('corrupt'", replace: "if (this.seq < 0) throw new WindlassError('corrupt'" },
     ],
-    seed: 36,
+    seed: 2,
   },
   {
     name: 'an end and a commit put side by side',
     rule: 'B3: one log put in flight per process and collection',
     edits: [{ file: writer, find: 'await this.#turns.run(() => this.#commitGroup(group))', replace: 'await this.#commitGroup(group)' }],
-    seed: 107,
+    seed: 73,
   },
   {
     name: 'equal manifest bytes: a nonce is used again',
@@ -185,13 +186,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a name that somebody else took counts as ours',
     rule: 'the catalog nonce tells whose put won',
-    edits: [{ file: 'src/engine/catalog.ts', find: 'if (now.entry?.nonce !== nonce) {', replace: 'if (!now.entry) {' }],
-    seed: 8,
+    edits: [{ file: 'src/engine/catalog.ts', find: 'if (now.entry?.nonce === nonce) return', replace: 'if (now.entry) return' }],
+    seed: 9,
   },
   {
     name: 'catalog DELETE',
     rule: 'H1: a name is emptied, never deleted',
-    edits: [{ file: 'src/engine/catalog.ts', find: 'await this.#replace(name, id, () => new Uint8Array(0))', replace: 'await this.#context.store.delete([catalogKey(name)])' }],
+    edits: [{ file: 'src/engine/catalog.ts', find: 'await this.markDropped(id, name)\n    await this.#replace(name, id, () => new Uint8Array(0))', replace: 'await this.markDropped(id, name)\n    await this.#context.store.delete([catalogKey(name)])' }],
     seed: 4,
   },
   {
@@ -204,19 +205,19 @@ export const mutants: readonly Mutant[] = [
     name: 'a failure after the put says that nothing was written',
     rule: 'an acknowledged failure is no failure',
     edits: [{ file: core, find: "      this.maintenanceError = messageOf(error)\n      this.#verified = null\n", replace: '      throw error\n' }],
-    seed: 42,
+    seed: 18,
   },
   {
     name: 'merge forgets the rows that died while it worked',
     rule: 'D2: the difference goes through the row map',
     edits: [{ file: merge, find: 'deadNow.andNot(dead[i]!).forEach((row) => void died.set(map[row]!))', replace: 'void map' }],
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'merge replaces an input that is gone',
     rule: 'D2: a merge commits only if its inputs stand',
     edits: [{ file: merge, find: '    if (!now) return null\n', replace: '    if (!now) continue\n' }],
-    seed: 46,
+    seed: 117,
   },
   {
     name: 'a lost merge deletes its output',
@@ -224,7 +225,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       { file: replaceManifest, find: '    const answer = await store.get(key, { fresh: true })\n', replace: '    await store.delete(next.segments.filter(({ id }) => !manifest.segments.some((old) => old.id === id)).map(({ id }) => `${core.prefix}segments/${id}.seg`))\n    const answer = await store.get(key, { fresh: true })\n' },
     ],
-    seed: 5,
+    seed: 1,
   },
   {
     name: 'grace of zero: a sweep deletes what it planned a moment ago',
@@ -243,25 +244,25 @@ export const mutants: readonly Mutant[] = [
       { file: sweep, find: 'standing.manifest.version !== base.manifest.version + 1) continue', replace: 'standing.manifest.version !== base.manifest.version) continue' },
       { file: sweep, find: 'putAt: timeOf(core, manifestKey, head.lastModified) }', replace: 'putAt: timeOf(core, manifestKey, head.date) }' },
     ],
-    seed: 30,
+    seed: 3,
   },
   {
     name: 'a committer that lost to a barrier names what the sweep deletes',
     rule: 'C2: one sweep later, what its plan lists is discarded',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count === before.count) return', replace: 'if (now.count >= before.count) return' }],
-    seed: 69,
+    seed: 556,
   },
   {
     name: 'two sweeps later a committer looks at the last plan only',
     rule: 'C2: the count',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count !== before.count + 1 || now.id === null) return new Set()', replace: 'if (now.id === null) return new Set()' }],
-    seed: 185,
+    seed: 566,
   },
   {
     name: "the sweep goes by the process's clock",
     rule: "C2: no clock but the store's",
     edits: [
-      { file: sweep, find: 'storeNow: timeOf(core, newest.key, answer.date) }', replace: 'storeNow: core.context.clock.now() }' },
+      { file: sweep, find: 'storeNow: timeOf(core, key, answer.date) }', replace: 'storeNow: core.context.clock.now() }' },
       { file: sweep, find: 'putAt: timeOf(core, manifestKey, head.lastModified) }', replace: 'putAt: core.context.clock.now() }' },
     ],
     seed: 7,
@@ -270,7 +271,7 @@ export const mutants: readonly Mutant[] = [
     name: 'what is named again is deleted all the same',
     rule: 'C2: delete what is still unnamed',
     edits: [{ file: sweep, find: 'isDue(each, barrier.putAt) && !isNamed(each.key, manifest, named)', replace: 'isDue(each, barrier.putAt)' }],
-    seed: 35,
+    seed: 3,
   },
   {
     name: 'a commit below the floor is deleted',
@@ -288,13 +289,13 @@ export const mutants: readonly Mutant[] = [
       { file: sweep, find: 'if (seq > floor || breaches.has(seq)) continue', replace: 'if (seq > floor + 1 || breaches.has(seq)) continue' },
       { file: sweep, find: 'seq <= Math.min(last, manifest.floor); seq++', replace: 'seq <= last; seq++' },
     ],
-    seed: 6,
+    seed: 1,
   },
   {
     name: 'snapshot by plain put: it is acknowledged though its pin was lost',
     rule: 'E1: a snapshot is made real by a manifest put',
     edits: [{ file: snapshots, find: 'return isDone ? { ...pin, snapshot } : null', replace: 'return isDone || pin.seq >= 0 ? { ...pin, snapshot } : null' }],
-    seed: 2,
+    seed: 5,
   },
   {
     name: 'a snapshot does not keep the log that it needs',
@@ -307,5 +308,33 @@ export const mutants: readonly Mutant[] = [
     rule: 'E1: what snapshots name is not swept',
     edits: [{ file: named, find: "} else if (manifest.state === 'live') await walk.addSnapshot", replace: "} else if (manifest.floor < 0) await walk.addSnapshot" }],
     seed: 7,
+  },
+  {
+    name: "a parent's sweep does not look at its branches",
+    rule: "E4: sweeps follow the pin into the branch's manifest",
+    edits: [
+      { file: named, find: "    if (pin.kind === 'branch') {\n      const branch", replace: "    if (pin.kind === 'branch' && pin.seq < 0) {\n      const branch" },
+      { file: named, find: "} else if (manifest.state === 'live') await walk.addSnapshot", replace: "} else if (manifest.state === 'live' && pin.kind === 'snapshot') await walk.addSnapshot" },
+    ],
+    seed: 4,
+  },
+  {
+    name: 'what was dropped keeps nothing for its branches',
+    rule: 'E4: a pin goes when nothing below it names anything above it',
+    edits: [{ file: named, find: "    if (pin.kind === 'branch') {\n      const branch", replace: "    if (pin.kind === 'branch' && manifest.state === 'live') {\n      const branch" }],
+    seed: 4,
+  },
+  {
+    name: 'a branch has a manifest before its parent knows of it',
+    rule: 'E4: a branch is a pin at its parent, and then a manifest',
+    edits: [
+      { file: snapshots, find: 'const { isDone } = await replaceManifest(core, base, { pins: [...base.manifest.pins, pin] })', replace: "const { isDone } = kind === 'branch' ? { isDone: true } : await replaceManifest(core, base, { pins: [...base.manifest.pins, pin] })" },
+      {
+        file: branch,
+        find: '  // A sweep that had given it up may have removed',
+        replace: '  for (let isDone = false; !isDone; ) {\n    const base = await core.readManifest()\n    const { name, id, seq, kind, createdAt } = pin\n    isDone = (await replaceManifest(core, base, { pins: [...base.manifest.pins, { name, id, seq, kind, createdAt }] })).isDone\n  }\n  // A sweep that had given it up may have removed',
+      },
+    ],
+    seed: 67,
   },
 ]
