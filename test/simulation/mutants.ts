@@ -120,12 +120,6 @@ export const mutants: readonly Mutant[] = [
     seed: 3,
   },
   {
-    name: 'a look proves the number that the view has meanwhile',
-    rule: 'A1',
-    edits: [{ file: core, find: 'else if (changed && changed.manifest.floor > base) return false', replace: 'else if (changed && changed.manifest.floor < 0) return false' }],
-    seed: 374,
-  },
-  {
     name: 'the two answers of a read may lie hours apart',
     rule: 'A1',
     edits: [
