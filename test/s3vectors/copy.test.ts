@@ -138,7 +138,9 @@ describe('again', () => {
     expect(unchanged, 'a start was made').toBeGreaterThan(500)
     expect(written, 'and an end left').toBeGreaterThan(0)
     expect(written + unchanged).toBe(count)
-    expect(comparison).toMatchObject({ sourceCount: count, destinationCount: count, missing: 0, extra: 0, different: [], overlap: 1 })
+    expect(comparison).toMatchObject({ sourceCount: count, destinationCount: count, missing: 0, extra: 0, different: [] })
+    // So many are searched through an index, which is built of other batches on either side: what is near, not what is nearest.
+    expect(comparison!.overlap).toBeGreaterThan(0.8)
   })
 })
 
