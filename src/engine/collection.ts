@@ -196,6 +196,10 @@ export class EngineCollection extends RowReader {
     }
   }
 
+  protected override prefetch(): void {
+    for (const { segment } of this.core.view?.segments ?? []) segment.index?.prefetch()
+  }
+
   protected async countAll(space: Space): Promise<number> {
     return (await this.core.open()).count(space)
   }

@@ -22,6 +22,9 @@ export abstract class RowReader {
   /** Runs `task` on rows as fresh as asked. */
   protected abstract read<Value>(options: ReadOptions, task: (snapshot: Snapshot) => Promise<Value>): Promise<Value>
 
+  /** Begins to read what a vector search will need, where that is known without a request. */
+  protected prefetch(): void {}
+
   /** How many live rows a space has, without reading a segment. */
   protected abstract countAll(space: Space): Promise<number>
 
@@ -47,6 +50,8 @@ export abstract class RowReader {
 
   /** Nearest rows, best BM25 rows, or both fused. */
   async query(options: QueryOptions): Promise<QueryResult> {
+    // Beside the look at the log, not after it.
+    if (options.vector !== undefined) this.prefetch()
     return this.read(options, (snapshot) => search(snapshot, options, this.#analyzerFor))
   }
 

@@ -102,6 +102,11 @@ export class SegmentIndex {
     }
   }
 
+  /** Begins to read the head, for who will search soon: a failure shows then. */
+  prefetch(): void {
+    void this.#open({ ...noTally }).catch(() => undefined)
+  }
+
   /** Exact distances of some rows, nearest first. @param vectorOf As it was put in. */
   async measure(query: Float32Array, rows: Uint32Array, vectorOf: (row: number) => Float32Array): Promise<Neighbor[]> {
     const index = await this.#open({ ...noTally })

@@ -22,6 +22,8 @@ import type { VectorMemory } from './vector-memory.ts'
 
 /** A segment up to this size is read whole, at the first need of any of it: one round trip instead of several. */
 const wholeBytesMax = 5 * 1024 * 1024
+/** What a cached row takes beside its values. */
+const cachedRowBytes = 200
 /** After so many queries that read vectors one by one, they are fetched together. */
 const vectorReadsMax = 8
 /** Blobs nearer than this are read together: the gap costs less than a request (about 60 ms at 30 MB/s). */
@@ -153,12 +155,21 @@ export class Segment {
     if (whole) return cards.map(({ row }) => whole.vectorAt(row))
     const section = this.#section('vectors')
     if (++this.#vectorReads >= vectorReadsMax && section.size <= this.#cache.budgetBytes / 2) void this.#decoded('vectors', (bytes) => new VectorSection(bytes, this.#key)).catch(() => undefined)
-    const places = cards.map(({ row, vectorChecksum }) => {
+    const nameOf = (row: number) => `${this.#cacheName('vectors')}:${row}`
+    const vectors = new Map(cards.map(({ row }) => [row, this.#cache.peek<Float32Array>(nameOf(row))]))
+    const missing = cards.filter(({ row }) => !vectors.get(row))
+    const places = missing.map(({ row, vectorChecksum }) => {
       const { start, end } = vectorRange(row, dimension)
       return { start, size: end - start, checksum: vectorChecksum }
     })
-    const blobs = await this.blobsAt('vectors', places, cards, tally)
-    return blobs.map((bytes) => viewF32(bytes, 0, dimension))
+    for (const [i, bytes] of (missing.length > 0 ? await this.blobsAt('vectors', places, missing, tally) : []).entries()) {
+      const { row } = missing[i]!
+      // A copy: the bytes may be a view of much more.
+      const vector = viewF32(bytes, 0, dimension).slice()
+      vectors.set(row, vector)
+      this.#cache.put(nameOf(row), vector, dimension * 4 + cachedRowBytes)
+    }
+    return cards.map(({ row }) => vectors.get(row)!)
   }
 
   /** Verified blobs at known places of a section, by as few range reads as make sense. @param cards Whose they are, for errors. */

@@ -25,8 +25,8 @@ interface Read {
   resolve(answer: Promise<GetResult>): void
 }
 
-// A gap costs less than a round trip up to about this (the default of Rust's object_store, too).
-const gapMaxBytes = 1024 * 1024
+// A gap costs less than a request of its own up to about this: requests go side by side, so what a gap costs is bandwidth.
+const gapMaxBytes = 256 * 1024
 // Above this, two requests at once are faster than one.
 const mergedMaxBytes = 8 * 1024 * 1024
 
