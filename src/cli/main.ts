@@ -138,6 +138,15 @@ command('import <kind> <from>', 'bring in what another database holds: chroma <u
     }),
   )
 
+command('export <collection> <file>', 'write every record to file.jsonl or file.parquet, or as JSON lines to - (standard output)')
+  .addOption(jsonOption())
+  .action((name: string, path: string, flags: Flags) =>
+    withBucket(flags, async (session) => {
+      const { exportRecords } = await import('./commands/export-records.ts')
+      await exportRecords(session, name, path, flags)
+    }),
+  )
+
 for (const spelling of ['s3vectors', ...awsSpellings]) {
   program
     .command(spelling, { hidden: true })

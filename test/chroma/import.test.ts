@@ -98,3 +98,21 @@ test('a server, by its API; and the command', async () => {
   expect(run(['import', 'chroma', folder, '--collection', 'nope', ...args])).toMatchObject({ status: 4, stderr: expect.stringContaining('has no collection "nope"') as string })
   expect(run(['import', 'pinecone', 'x', ...args])).toMatchObject({ status: 2 })
 })
+
+test('and out again: JSON lines and Parquet', async () => {
+  const args = ['--bucket', `file:${join(scratch, 'out')}`]
+  run(['import', 'chroma', folder, ...args])
+  const lines = run(['export', 'harbour', '-', ...args]).stdout.trimEnd().split('\n')
+  expect(lines).toHaveLength(24)
+  expect(lines[1]).toMatch(/^\{"id":"k1","embedding":\[2[.\d]*,1[.\d]*,(1|0\.99)[.\d]*\],"document":"ship 1","metadata":\{"even":false,"half":0.5,"list":\["x","1"\],"n":1\},"uri":null\}$/)
+  const [jsonl, parquet] = [join(scratch, 'harbour.jsonl'), join(scratch, 'harbour.parquet')]
+  expect(run(['export', 'harbour', jsonl, ...args]).stdout).toBe(`24 records exported to ${jsonl}\n`)
+  expect(readFileSync(jsonl, 'utf8').trimEnd().split('\n')).toEqual(lines)
+  expect(run(['export', 'harbour', parquet, ...args]).stdout).toBe(`24 records exported to ${parquet}\n`)
+  const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet')
+  const rows = await parquetReadObjects({ file: await asyncBufferFromFile(parquet) })
+  const expected = lines.map((line) => JSON.parse(line) as { id: string; embedding: number[]; document: string | null; metadata: object | null; uri: string | null })
+  expect(rows.map(({ id, document, metadata, uri }) => ({ id, document: document ?? null, metadata: metadata ? (JSON.parse(metadata as string) as object) : null, uri: uri ?? null }))).toEqual(expected.map(({ id, document, metadata, uri }) => ({ id, document, metadata, uri })))
+  rows.forEach(({ embedding }, i) => expect(Array.from(embedding as number[])).toEqual(expected[i]!.embedding))
+  expect(run(['export', 'harbour', 'x.csv', ...args])).toMatchObject({ status: 2, stderr: expect.stringContaining('neither .jsonl nor .parquet') as string })
+})
