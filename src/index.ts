@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { builderInThread } from './library/index-thread.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { systemRandom, type Random } from './base/random.ts'
@@ -10,6 +11,7 @@ import type { Bucket } from './library/types.ts'
 import { CountingStore } from './store/counting-store.ts'
 import { openStore, type StoreSettings } from './store/open-store.ts'
 import type { ObjectStore } from './store/object-store.ts'
+import { isSegmentKey } from './format/segment.ts'
 import { createAnalyzerById } from './text/analyzer.ts'
 
 /** Settings are plain values; components are objects with behaviour. Everything has a default. */
@@ -19,6 +21,8 @@ export interface OpenOptions {
   readonly engine?: Partial<EngineSettings>
   /** What embeds files and questions; the built-in static model where absent. */
   readonly embeddingModel?: EmbeddingModel
+  /** Keeps what queries read of segments on the local disk, up to so many bytes; for buckets behind a network. Default: nothing. */
+  readonly diskCache?: { readonly budgetBytes: number; readonly folder?: string }
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -33,7 +37,8 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Buck
   // Below retries and coalescing: what is counted are the requests that a store is paid for.
   let counting: CountingStore | null = null
   const wrap = (store: ObjectStore) => (counting = new CountingStore(store))
-  const store = await openStore(url, { ...options.store, clock, random, wrap })
+  const disk = options.diskCache && { folder: options.diskCache.folder ?? tmpdir(), budgetBytes: options.diskCache.budgetBytes, isImmutable: isSegmentKey }
+  const store = await openStore(url, { ...options.store, clock, random, wrap, ...(disk && { diskCache: disk }) })
   const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, indexBuilder: builderInThread(() => clock.sleep(0)), ...(options.engine && { settings: options.engine }) })
   let model: Promise<EmbeddingModel> | null = options.embeddingModel ? Promise.resolve(options.embeddingModel) : null
   return new BucketHandle(store, counting!, { database, clock, random, loadModel: () => (model ??= loadStaticModel()) })

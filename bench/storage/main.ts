@@ -43,7 +43,7 @@ const proxy = fork(join(import.meta.dirname, 'proxy.ts'), [endpoint, delayText],
 const { url: proxied } = await ask<{ url: string }>(proxy)
 
 const engine = { memoryBudgetBytes: 2 ** 31 }
-const far = () => open(url, { store: { endpoint: proxied }, engine })
+const far = () => open(url, { store: { endpoint: proxied }, engine, diskCache: { budgetBytes: 2 ** 31 } })
 const loader = await open(url, { store: { endpoint }, engine })
 const name = `rows-${rowCount}`
 const collection = await loader.getOrCreateCollection(name, { dimension, metric: 'cosine' })

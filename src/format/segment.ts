@@ -35,6 +35,11 @@ export function segmentKey(id: string): string {
   return `segments/${id}.seg`
 }
 
+/** Whether a key, below any prefix, is that of a segment: an object that never changes. */
+export function isSegmentKey(key: string): boolean {
+  return /(^|\/)segments\/[^/]+\.seg$/.test(key)
+}
+
 /**
  * Lays out sections one after the other, each at a multiple of 64 bytes and with its checksum, as a stream: every call gives
  * the bytes that come next, so that a segment never has to be in memory as a whole.

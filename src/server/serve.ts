@@ -55,7 +55,7 @@ export async function serve(configuration: Configuration, { version }: { version
   checkModel(configuration)
   const scratch = new ScratchSpace({ ...(folder !== undefined && { folder }), budgetBytes: configuration.number('scratch-budget')! }, random)
   await scratch.sweep()
-  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), clock, random })
+  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), diskCache: { budgetBytes: configuration.number('disk-cache')!, ...(folder !== undefined && { folder }) }, clock, random })
   await ensureDefaultCollection(bucket, configuration)
   if (configuration.boolean('preload')) await preload(bucket, log)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes })

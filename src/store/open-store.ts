@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import { WindlassError } from '../base/errors.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { checkObjectKey } from './object-key.ts'
+import type { DiskCacheSettings } from './disk-cache-store.ts'
 import type { ObjectStore } from './object-store.ts'
 
 /** Keys and places of S3 stores; what is absent comes from the AWS default chain. */
@@ -20,6 +21,8 @@ export interface OpenStoreOptions extends StoreSettings {
   readonly random?: Random
   /** Put directly around the store that sends the requests, below retries, hedges and coalescing: where real requests are counted. */
   readonly wrap?: (store: ObjectStore) => ObjectStore
+  /** Keeps ranges of what never changes on the local disk. Only for stores behind a network. */
+  readonly diskCache?: DiskCacheSettings
 }
 
 // Named ones live as long as the process: a second opening finds what the first wrote.
@@ -31,7 +34,7 @@ const memoryStores = new Map<string, ObjectStore>()
  * @throws {WindlassError} `invalid` for a URL of no known kind.
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<ObjectStore> {
-  const { clock = systemClock, random = systemRandom, wrap = (store) => store, ...settings } = options
+  const { clock = systemClock, random = systemRandom, wrap = (store) => store, diskCache, ...settings } = options
   switch (/^([a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()) {
     case 'memory':
       return wrap(await openMemory(url.slice('memory:'.length), clock))
@@ -44,21 +47,21 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
       const { bucket, prefix } = parseS3Url(url)
       // Loaded on demand: the SDK takes a third of a second, which a directory bucket need not wait for.
       const [{ S3Store }, { PrefixStore }] = await Promise.all([import('./s3-store.ts'), import('./prefix-store.ts')])
-      const store = await overNetwork(wrap(new S3Store({ bucket, ...settings })), { clock, random })
+      const store = await overNetwork(wrap(new S3Store({ bucket, ...settings })), { clock, random, diskCache })
       return prefix === '' ? store : new PrefixStore(store, `${prefix}/`)
     }
     case 'http':
     case 'https': {
       const { HttpStore } = await import('./http-store.ts')
-      return overNetwork(wrap(new HttpStore(url, settings)), { clock, random })
+      return overNetwork(wrap(new HttpStore(url, settings)), { clock, random, diskCache })
     }
     default:
       throw new WindlassError('invalid', `bucket ${JSON.stringify(url)} is not a URL we know: use s3://bucket/prefix, file:./folder, memory: or https://…`, { path: 'bucket' })
   }
 }
 
-/** What every store behind a network is wrapped in; from the inside: hedges, retries, absence by listing, coalescing. */
-async function overNetwork(store: ObjectStore, { clock, random }: { clock: Clock; random: Random }): Promise<ObjectStore> {
+/** What every store behind a network is wrapped in; from the inside: hedges, retries, absence by listing, coalescing, the disk. */
+async function overNetwork(store: ObjectStore, { clock, random, diskCache }: { clock: Clock; random: Random; diskCache: DiskCacheSettings | undefined }): Promise<ObjectStore> {
   const [{ HedgingStore }, { RetryingStore }, { ListingAbsenceStore }, { CoalescingStore }] = await Promise.all([
     import('./hedging-store.ts'),
     import('./retrying-store.ts'),
@@ -66,7 +69,10 @@ async function overNetwork(store: ObjectStore, { clock, random }: { clock: Clock
     import('./coalescing-store.ts'),
   ])
   const retrying = new RetryingStore(new HedgingStore(store, { clock }), { clock, random })
-  return new CoalescingStore(new ListingAbsenceStore(retrying, { random }))
+  const coalescing = new CoalescingStore(new ListingAbsenceStore(retrying, { random }))
+  if (!diskCache) return coalescing
+  const { DiskCacheStore } = await import('./disk-cache-store.ts')
+  return new DiskCacheStore(coalescing, diskCache, random)
 }
 
 /** Bucket and prefix of an `s3://` URL; the prefix without slashes around it. @throws {WindlassError} `invalid`. */
