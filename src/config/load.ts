@@ -24,8 +24,12 @@ export function storeSettings(configuration: Configuration): StoreSettings {
 }
 
 /** What the engine needs of the settings, by the names of its own settings. */
-export function engineSettings(configuration: Configuration): { memoryBudgetBytes: number; refreshIntervalMs: number } {
-  return { memoryBudgetBytes: configuration.number('memory-budget')!, refreshIntervalMs: configuration.number('refresh-interval')! * 1000 }
+export function engineSettings(configuration: Configuration): { memoryBudgetBytes: number; refreshIntervalMs: number; recallSample: number } {
+  return {
+    memoryBudgetBytes: configuration.number('memory-budget')!,
+    refreshIntervalMs: configuration.number('refresh-interval')! * 1000,
+    recallSample: configuration.number('recall-sample')!,
+  }
 }
 
 const dimensionsOfModels = new Map([['static-384', 384]])

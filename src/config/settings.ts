@@ -47,6 +47,7 @@ export const settingSpecs = [
   { name: 'scratch', variables: ['WINDLASS_SCRATCH', 'TMPDIR'], type: 'text', section: 'process', description: "Folder for temporary files; default: the system's. Swept at start and on exit" },
   { name: 'scratch-budget', variables: ['WINDLASS_SCRATCH_BUDGET'], type: 'bytes', default: '2GiB', section: 'process', description: 'Temporary files of one process may take this much' },
   { name: 'disk-cache', variables: ['WINDLASS_DISK_CACHE'], type: 'bytes', default: '1GiB', section: 'process', description: 'What queries of a server read of an S3 bucket is kept in the scratch folder, up to this; 0: nothing. It has no name there, and is gone when the process is' },
+  { name: 'recall-sample', variables: ['WINDLASS_RECALL_SAMPLE'], type: 'integer', minimum: 0, default: '0', section: 'search', description: 'Of so many vector queries one is run again in the background, exactly, and `/metrics` says what recall is; 0: none' },
   { name: 'account-id', variables: ['AWS_ACCOUNT_ID', 'WINDLASS_ACCOUNT_ID'], type: 'text', default: '000000000000', section: 'vectors', description: 'Account in the ARNs of the S3 Vectors door: 12 digits' },
   { name: 's3-vector-bucket', variables: ['S3_VECTOR_BUCKET_NAME'], type: 'text', section: 'vectors', description: 'Vector bucket of an S3 Vectors application' },
   { name: 's3-vector-index', variables: ['S3_VECTOR_INDEX_NAME'], type: 'text', section: 'vectors', description: 'Vector index of an S3 Vectors application' },

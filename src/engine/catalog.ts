@@ -46,7 +46,7 @@ export class Catalog {
       const manifest = firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() })
       if (!(await putFirstManifest(this.#context, manifest))) continue
       // Looked at before anybody can find the id by its name, and write to it. What was just put needs a mark again.
-      if (!(await this.#wasMarkYoung(id))) await this.mark(id, name)
+      if (!(await this.wasMarkYoung(id))) await this.mark(id, name)
       else if (await this.claim(name, id)) return id
     }
     throw new WindlassError('unavailable', `making collection ${JSON.stringify(name)} took longer than a quarter of the grace period, ${claimsMax} times: try again`, { path: 'name', retryAfterMs: 1000 })
@@ -101,7 +101,7 @@ export class Catalog {
    * Whether the manifest was put soon after the mark was made, both by the store's clock. A sweep touches no id before its mark is a grace
    * period old; so it had not removed a manifest of its own here, with requests that may still be on their way.
    */
-  async #wasMarkYoung(id: string): Promise<boolean> {
+  async wasMarkYoung(id: string): Promise<boolean> {
     const { store, settings } = this.#context
     const [mark, manifest] = await Promise.all([store.get(trashKey(id), { fresh: true }), store.get(dataPrefix(id) + manifestKey, { fresh: true })])
     if (mark.kind !== 'found' || manifest.kind !== 'found') return false

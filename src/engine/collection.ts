@@ -13,7 +13,7 @@ import { createSnapshot, deleteSnapshot, listSnapshots, loadSnapshot, type Snaps
 import { verifyCollection, type Verification } from './maintain/verify.ts'
 import { PastCollection } from './past-collection.ts'
 import { RowReader } from './row-reader.ts'
-import type { Batch, CollectionStats, ReadOptions, WriteResult } from './types.ts'
+import type { Batch, CollectionStats, Match, QueryResult, ReadOptions, WriteResult } from './types.ts'
 import type { Snapshot } from './view.ts'
 
 /** A flush that failed is tried again by the next write; sooner it would only fail again. */
@@ -198,6 +198,10 @@ export class EngineCollection extends RowReader {
 
   protected override prefetch(): void {
     for (const { segment } of this.core.view?.segments ?? []) segment.index?.prefetch()
+  }
+
+  protected override answered({ matches }: QueryResult, searchExactly: () => Promise<readonly Match[]>): void {
+    this.core.context.liveRecall.offer(matches, searchExactly)
   }
 
   protected async countAll(space: Space): Promise<number> {

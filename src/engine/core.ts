@@ -9,6 +9,7 @@ import { readLogAfter, type ReadCommit } from './commit/log.ts'
 import { loadManifest, loadManifestIfChanged, namesObject, type LoadedManifest } from './commit/manifest-object.ts'
 import { ageMs, atStore, momentNow, type Moment } from './commit/moment.ts'
 import { Lane, SharedRun } from './lane.ts'
+import type { LiveRecall } from './live-recall.ts'
 import type { AnalyzerFor } from './memtable.ts'
 import type { SectionCache } from './section-cache.ts'
 import type { IndexBuilder } from '../vector/index-builder.ts'
@@ -34,6 +35,8 @@ export interface EngineSettings {
   readonly memoryBudgetBytes: number
   /** With fewer vectors, a segment has no vector index: scoring them all costs less, and is exact. */
   readonly indexedRowsMin: number
+  /** Of so many vector queries of this process one is run again, exactly, to measure recall; 0: none. */
+  readonly recallSample: number
   /** Least time between two manifest puts of a process: stores refuse to overwrite one key more than once a second. */
   readonly manifestIntervalMs: number
   /** Merge when this many segments are of one size. */
@@ -59,6 +62,7 @@ export const defaultEngineSettings: EngineSettings = {
   unflushedCommitsMax: 1000,
   memoryBudgetBytes: 256 * 1024 * 1024,
   indexedRowsMin: 2000,
+  recallSample: 0,
   manifestIntervalMs: 2000,
   mergeFanIn: 4,
   segmentBytesMax: 4 * 1024 * 1024 * 1024,
@@ -81,6 +85,7 @@ export interface EngineContext {
   readonly analyzerFor: AnalyzerFor
   readonly indexBuilder: IndexBuilder
   readonly vectors: VectorMemory
+  readonly liveRecall: LiveRecall
 }
 
 /** One collection id in this process: its view of the log, and how that view is kept fresh. */

@@ -8,11 +8,13 @@ import { Catalog } from './catalog.ts'
 import { findManifest } from './commit/manifest-object.ts'
 import { EngineCollection } from './collection.ts'
 import { CollectionCore, defaultEngineSettings, type EngineContext, type EngineSettings } from './core.ts'
-import { makeBranch, noteRestore } from './maintain/branch.ts'
+import { makeBranch } from './maintain/branch.ts'
 import { repair, type RepairReport } from './maintain/repair.ts'
+import { inheritSnapshots, noteRestore } from './maintain/restore.ts'
 import { sweepTrash, type TrashReport } from './maintain/trash.ts'
 import type { AnalyzerFor } from './memtable.ts'
 import { builderInSteps, type IndexBuilder } from '../vector/index-builder.ts'
+import { LiveRecall } from './live-recall.ts'
 import { SectionCache } from './section-cache.ts'
 import { VectorMemory } from './vector-memory.ts'
 
@@ -37,7 +39,7 @@ export class Database {
   constructor({ store, clock, random, analyzerFor, settings, indexBuilder = builderInSteps(() => clock.sleep(0)) }: EngineComponents) {
     const whole = { ...defaultEngineSettings, ...settings }
     const budget = whole.memoryBudgetBytes / 2
-    this.context = { store, clock, random, settings: whole, analyzerFor, cache: new SectionCache(budget), vectors: new VectorMemory(budget), indexBuilder }
+    this.context = { store, clock, random, settings: whole, analyzerFor, cache: new SectionCache(budget), vectors: new VectorMemory(budget), indexBuilder, liveRecall: new LiveRecall(whole.recallSample) }
     this.catalog = new Catalog(this.context)
   }
 
@@ -234,6 +236,7 @@ export class Database {
   async #finishMove(name: string, from: string, to: string): Promise<void> {
     // Marked while the name still tells what it is: nobody else would ever look after it.
     await this.catalog.markDropped(from, name)
+    await inheritSnapshots(new CollectionCore(this.context, to), new CollectionCore(this.context, from))
     if (await this.catalog.move(name, from, to)) await this.catalog.unmark(to)
   }
 

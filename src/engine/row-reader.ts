@@ -7,7 +7,7 @@ import { countRows, listRows } from './query/list.ts'
 import { findRows, readRows } from './query/rows.ts'
 import { search } from './query/search.ts'
 import { noTally } from './segment-index.ts'
-import type { Include, ListOptions, ListPage, QueryOptions, QueryResult, ReadOptions, RowView } from './types.ts'
+import type { Include, ListOptions, ListPage, Match, QueryOptions, QueryResult, ReadOptions, RowView } from './types.ts'
 import { checkKey } from './validate.ts'
 import type { Snapshot } from './view.ts'
 
@@ -24,6 +24,11 @@ export abstract class RowReader {
 
   /** Begins to read what a vector search will need, where that is known without a request. */
   protected prefetch(): void {}
+
+  /** Hears of each approximate vector search. @param searchExactly The same on the same rows, scoring each. */
+  protected answered(result: QueryResult, searchExactly: () => Promise<readonly Match[]>): void {
+    void [result, searchExactly]
+  }
 
   /** How many live rows a space has, without reading a segment. */
   protected abstract countAll(space: Space): Promise<number>
@@ -52,7 +57,13 @@ export abstract class RowReader {
   async query(options: QueryOptions): Promise<QueryResult> {
     // Beside the look at the log, not after it.
     if (options.vector !== undefined) this.prefetch()
-    return this.read(options, (snapshot) => search(snapshot, options, this.#analyzerFor))
+    return this.read(options, async (snapshot) => {
+      const result = await search(snapshot, options, this.#analyzerFor)
+      if (options.vector !== undefined && options.text === undefined && options.recall !== 1) {
+        this.answered(result, async () => (await search(snapshot, { ...options, recall: 1, include: {} }, this.#analyzerFor)).matches)
+      }
+      return result
+    })
   }
 
   /** Reads vector indexes, and vectors that have none, into memory ahead of the first query, as far as the budget reaches. */

@@ -184,6 +184,23 @@ test('hybrid queries score the rows that only words found', async () => {
   expect(found.distance).toBeGreaterThan(0)
 })
 
+test('a sample of queries is run again exactly, and tells what recall is', async () => {
+  const collection = await newDatabase(stores.get('cosine')!, { settings: { ...settings, recallSample: 2 } }).collection('c')
+  const { liveRecall } = collection.core.context
+  for (const vector of queries) {
+    await collection.query({ vector, k: 10, probes: 1 })
+    await liveRecall.settle()
+  }
+  const { queries: measured, expected, found } = liveRecall.counts()
+  expect([measured, expected]).toEqual([queries.length / 2, queries.length * 5])
+  expect(found).toBeLessThan(expected)
+  expect(found).toBeGreaterThan(expected / 4)
+  await collection.query({ vector: queries[0]!, recall: 1 })
+  await collection.query({ vector: queries[0]!, text: 'text' })
+  await liveRecall.settle()
+  expect(liveRecall.counts().queries).toBe(measured)
+})
+
 describe('memory', () => {
   test('a budget that holds a fraction of the index gives the same answers, and is kept, many queries at once too', async () => {
     const whole = await fresh(stores.get('cosine')!)

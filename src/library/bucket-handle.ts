@@ -117,6 +117,10 @@ export class BucketHandle implements Bucket {
     return { repaired: [...repaired], problems: [...problems] }
   }
 
+  liveRecall(): ReturnType<Bucket['liveRecall']> {
+    return this.#context.database.context.liveRecall.counts()
+  }
+
   requestCounts(): ReturnType<Bucket['requestCounts']> {
     return this.#counting.counts()
   }

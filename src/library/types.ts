@@ -230,6 +230,8 @@ export interface Bucket {
   verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }>
   /** Recovers what can be: a lost manifest from its last copy and the log, damaged segments from snapshots and the log; names what cannot. */
   repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }>
+  /** What the vector queries that `engine.recallSample` chose found of what an exact search finds. */
+  liveRecall(): { readonly queries: number; readonly expected: number; readonly found: number }
   /** Requests and bytes since opening, by operation. */
   requestCounts(): { readonly requests: Readonly<Record<string, number>>; readonly bytesRead: number; readonly bytesWritten: number }
   /** Flushes what this process wrote and releases the store. */

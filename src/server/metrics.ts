@@ -44,6 +44,18 @@ export class Metrics {
         this.inc({ direction: 'written' }, counts().bytesWritten)
       },
     })
+    new Counter({
+      name: 'windlass_recall_neighbors_total',
+      help: 'Nearest rows that exact searches found for sampled queries (expected), and how many of them these had found (found)',
+      labelNames: ['result'],
+      registers,
+      collect() {
+        this.reset()
+        const { expected, found } = bucket.liveRecall()
+        this.inc({ result: 'expected' }, expected)
+        this.inc({ result: 'found' }, found)
+      },
+    })
     new Gauge({
       name: 'windlass_scratch_bytes',
       help: 'Bytes of temporary files',

@@ -1,12 +1,10 @@
 import { WindlassError } from '../../base/errors.ts'
 import { newId, newNonce } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
-import { manifestKey, type Manifest, type Pin } from '../../format/manifest.ts'
+import { manifestKey, type Manifest } from '../../format/manifest.ts'
 import type { Snapshot } from '../../format/snapshot.ts'
 import { firstManifest, type Catalog } from '../catalog.ts'
-import { findManifest } from '../commit/manifest-object.ts'
 import { putFirstManifest } from '../commit/first-manifest.ts'
-import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { PastCollection } from '../past-collection.ts'
 import { ownedBy, planFlush, uploadFlush } from './flush.ts'
@@ -58,15 +56,15 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
     floor: view.seq,
     segments,
     content,
-    pins: isRestore ? await inheritedPins(core) : [],
     // At a number that the log has passed: nothing is to be restored yet.
     ...(isRestore && { restores: { from: core.id, at: 1 } }),
   }
   const key = dataPrefix(pin.id) + manifestKey
   if (!(await putFirstManifest(core.context, manifest))) throw givenUp(name, key)
-  // A sweep that had given it up may have removed that manifest again, and more: as long as the pin is there, nothing was.
+  // A sweep that had given it up may have removed that manifest again, and more: as long as the pin is there, nothing was. One that gave
+  // up the id before there was a pin may still be about to.
   const { manifest: parent } = await core.readManifest()
-  if (!parent.pins.some(({ id }) => id === pin.id)) {
+  if (!parent.pins.some(({ id }) => id === pin.id) || !(await catalog.wasMarkYoung(pin.id))) {
     await catalog.mark(pin.id, name, core.id)
     throw givenUp(name, key)
   }
@@ -90,29 +88,4 @@ function asNamedElsewhere({ manifest }: Snapshot): Pick<Snapshot, 'manifest' | '
 
 function givenUp(name: string, key: string): WindlassError {
   return new WindlassError('expired', `making ${JSON.stringify(name)} took longer than the grace period, and was given up meanwhile: try again`, { key })
-}
-
-/** The snapshots of a collection, as one that takes its place names them. */
-async function inheritedPins(core: CollectionCore): Promise<Pin[]> {
-  const { manifest } = await core.readManifest()
-  return manifest.pins.filter(({ kind }) => kind === 'snapshot').map((pin) => ({ ...pin, owner: pin.owner ?? core.id }))
-}
-
-/**
- * Notes in a branch the number at which the log of the collection that it replaces will end. Who finds the branch abandoned takes that
- * number away before it drops the branch, so that of the two exactly one happens.
- *
- * Its snapshots are seen to as well: what was pinned or unpinned since the branch was made. They are right when, after the branch named
- * them, the other still did: so nothing of them was swept in between.
- * @throws {WindlassError} `expired` when the branch has been dropped.
- */
-export async function noteRestore(child: CollectionCore, from: CollectionCore, at: number): Promise<void> {
-  for (;;) {
-    const pins = await inheritedPins(from)
-    const base = await findManifest(child.context.store, child.prefix)
-    if (base?.manifest.state !== 'live') throw new WindlassError('expired', `restoring ${from.id} took longer than the grace period, and was given up meanwhile: try again`, { key: child.prefix })
-    const { restores, pins: noted } = base.manifest
-    if (restores?.at === at && noted.length === pins.length && noted.every(({ id }, i) => id === pins[i]!.id)) return
-    await replaceManifest(child, base, { restores: { from: from.id, at }, pins })
-  }
 }

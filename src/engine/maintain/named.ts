@@ -7,6 +7,7 @@ import { decodeSnapshot, snapshotKey } from '../../format/snapshot.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
 import type { LoadedManifest } from '../commit/manifest-object.ts'
 import type { CollectionCore } from '../core.ts'
+import { isToReplace } from './restore.ts'
 
 const lookAgainMax = 3
 
@@ -45,13 +46,12 @@ export async function namedBy(store: ObjectStore, id: string, manifest: Manifest
   const walk = new Walk(store, id)
   walk.addManifest(id, manifest)
   const idlePins: Pin[] = []
-  for (const pin of manifest.pins) {
-    if (pin.kind === 'branch') {
-      const branch = walk.branch()
-      if (!(await branch.addBranch(pin))) await walk.addSnapshot(id, pin.id)
-      else if (!branch.isForeign()) idlePins.push(pin)
-    } else if (manifest.state === 'live') await walk.addSnapshot(pin.owner ?? id, pin.id)
-  }
+  await walk.addPins(id, manifest, async (pin) => {
+    const branch = walk.branch()
+    const child = await branch.addBranch(pin)
+    if (child && !branch.isForeign()) idlePins.push(pin)
+    return child
+  })
   return { keys: walk.keys, logs: walk.logs, idlePins }
 }
 
@@ -99,12 +99,23 @@ class Walk {
     const child = decodeManifest(answer.bytes, key)
     this.#visited.add(pin.id)
     this.addManifest(pin.id, child)
-    for (const each of child.pins) {
-      if (each.kind === 'branch') {
-        if (!(await this.addBranch(each))) await this.addSnapshot(pin.id, each.id)
-      } else if (child.state === 'live') await this.addSnapshot(each.owner ?? pin.id, each.id)
-    }
+    // What takes another's place is still to name that one's snapshots.
+    if (child.state === 'live' && child.restores) this.#owners.add(child.restores.from)
+    await this.addPins(pin.id, child, (each) => this.addBranch(each))
     return child
+  }
+
+  /** What the pins of collection `holder` keep. @param follow Walks into a branch; null while that has no manifest. */
+  async addPins(holder: string, { pins, state }: Manifest, follow: (pin: Pin) => Promise<Manifest | null>): Promise<void> {
+    let isNeeded = state === 'live'
+    for (const pin of pins) {
+      if (pin.kind !== 'branch') continue
+      const child = await follow(pin)
+      if (!child) await this.addSnapshot(holder, pin.id)
+      else if (isToReplace(holder, child)) isNeeded = true
+    }
+    if (!isNeeded) return
+    for (const { kind, owner = holder, id } of pins) if (kind === 'snapshot') await this.addSnapshot(owner, id)
   }
 
   /** A snapshot that lies under `holder`, what its manifest names, and the part of the log it needs. */

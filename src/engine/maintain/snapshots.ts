@@ -45,9 +45,10 @@ export async function addPin(
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const pinned = await core.manifestLane.run(async () => {
       await core.paceManifest()
-      await core.refresh()
       await core.reload()
       const { loaded: base } = await core.open()
+      // The log after the manifest: when it has not ended, and the put holds, whoever ends it finds the pin (docs/protocol.md, E3).
+      await core.refresh()
       // A try that seemed lost may have arrived later.
       const arrived = tried.find((pin) => base.manifest.pins.some(({ id }) => id === pin.id))
       if (arrived) return arrived
@@ -94,6 +95,9 @@ export async function deleteSnapshot(core: CollectionCore, name: string): Promis
       // A try that seemed lost may have arrived later.
       if (first && !pins.some(({ id }) => id === first!.id)) return true
       const pin = (first ??= requirePin(base.manifest, name))
+      // As for a pin: whose log has ended unpins nothing any more.
+      await core.refresh()
+      core.assertLive(await core.open())
       return (await replaceManifest(core, base, { pins: pins.filter(({ id }) => id !== pin.id) })).isDone
     })
     if (isDone) return

@@ -10,6 +10,7 @@ import { findManifest, type LoadedManifest } from '../commit/manifest-object.ts'
 import { putIfAbsent, replaceManifest } from '../commit/replace-manifest.ts'
 import { CollectionCore, type EngineContext } from '../core.ts'
 import { unpinBranch } from './branch-pins.ts'
+import { inheritSnapshots } from './restore.ts'
 import { readLastPlan, sweep } from './sweep.ts'
 import { sweepableKey } from './sweep-keys.ts'
 
@@ -94,7 +95,10 @@ class MarkedId {
     const { ended } = await this.#core.open()
     if (!ended) return false
     if (ended.kind === 'dropped') await this.#catalog.drop(this.#name, this.#id)
-    else if (await this.#catalog.move(this.#name, this.#id, ended.to)) await this.#catalog.unmark(ended.to)
+    else {
+      await inheritSnapshots(this.#core.sibling(ended.to), this.#core)
+      if (await this.#catalog.move(this.#name, this.#id, ended.to)) await this.#catalog.unmark(ended.to)
+    }
     return true
   }
 
@@ -117,6 +121,7 @@ class MarkedId {
     }
     if (to !== this.#id) return false
     await this.#catalog.markDropped(from, this.#name)
+    await inheritSnapshots(this.#core, other)
     // False when the name was dropped in between: then nobody wants it.
     return this.#catalog.move(this.#name, from, this.#id)
   }
