@@ -115,6 +115,36 @@ describe('collections', () => {
     expect((await door.inDefault('GET', '/collections/ships')).json).toMatchObject({ configuration_json: configuration })
   })
 
+  describe('schemas', () => {
+    const named = (name: string) => ({ type: 'known', name, config: {} })
+    const schema = (config: object, more: object = {}) => ({ defaults: {}, keys: { '#embedding': { float_list: { vector_index: { enabled: true, config } } }, ...more } })
+
+    test('say what a configuration says, and come back whole', async () => {
+      const made = await door.inDefault('POST', '/collections', { name: 'ships', configuration: { hnsw: { space: 'l2' }, embedding_function: named('default') }, schema: schema({ space: 'cosine', embedding_function: named('mine'), hnsw: { ef_search: 55 } }) })
+      expect(made.json).toMatchObject({
+        configuration_json: { hnsw: { space: 'cosine', ef_search: 55 }, embedding_function: named('mine') },
+        schema: { defaults: { float_list: { vector_index: { enabled: false, config: { space: 'cosine' } } } }, keys: { '#embedding': { float_list: { vector_index: { enabled: true, config: { space: 'cosine', source_key: '#document', hnsw: { ef_search: 55, ef_construction: 100 } } } } } } },
+      })
+    })
+
+    test('that say something else than the configuration are refused', async () => {
+      const both = { name: 'ships', configuration: { hnsw: { space: 'ip' } }, schema: schema({ space: 'cosine' }) }
+      expect(await door.inDefault('POST', '/collections', both)).toMatchObject({ status: 400, json: { message: expect.stringContaining('schema') as string } })
+    })
+
+    test('that switch an index off make conditions on it a mistake', async () => {
+      const off = { enabled: false, config: {} }
+      const { json } = await door.inDefault('POST', '/collections', { name: 'ships', schema: schema({}, { a: { string: { string_inverted_index: off } }, '#document': { string: { fts_index: off } } }) })
+      const path = `/collections/${(json as { id: string }).id}`
+      const text = "Cannot filter using metadata key 'a' with type 'Str' because indexing is disabled"
+      for (const [call, body] of [['get', {}], ['query', { query_embeddings: [[1]] }], ['delete', {}]] as const) {
+        expect(await door.inDefault('POST', `${path}/${call}`, { ...body, where: { a: 'x' } })).toMatchObject({ status: 400, json: { message: text } })
+        expect((await door.inDefault('POST', `${path}/${call}`, { ...body, where: { $or: [{ a: 1 }, { b: { $in: ['x'] } }] } })).status).toBe(200)
+        expect(await door.inDefault('POST', `${path}/${call}`, { ...body, where_document: { $contains: 'x' } })).toMatchObject({ status: 400, json: { message: expect.stringContaining('FTS') as string } })
+      }
+    })
+  })
+
   test('settings of old clients lie in the metadata', async () => {
     await door.inDefault('POST', '/collections', { name: 'ships', metadata: { 'hnsw:space': 'ip', 'hnsw:M': 5 } })
     expect((await door.inDefault('GET', '/collections/ships')).json).toMatchObject({ configuration_json: { hnsw: { space: 'ip', max_neighbors: 5 } }, metadata: { 'hnsw:M': 5 } })

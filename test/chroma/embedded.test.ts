@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { ChromaClient, ChromaError } from '../../src/api/chroma/index.ts'
 import { open } from '../../src/index.ts'
+import { IdentifiedCollection } from '../../src/library/identified-collection.ts'
 import type { Bucket } from '../../src/library/types.ts'
 
 let bucket: Bucket
@@ -52,4 +53,22 @@ test('collections are listed, renamed, forked, dropped; errors are those of the 
   const prod = new ChromaClient({ bucket, database: 'prod' })
   await prod.createCollection({ name: 'ships' })
   expect([await prod.countCollections(), await client.countCollections()]).toEqual([1, 1])
+})
+
+test('a delete by condition takes nothing that stopped to match before it came', async () => {
+  const ships = await client.createCollection({ name: 'ships' })
+  await ships.add({ ids: ['a', 'b'], embeddings: [[1], [2]], metadatas: [{ old: true }, { old: true }] })
+  const { write } = IdentifiedCollection.prototype
+  // Somebody is faster: between the look and the delete.
+  IdentifiedCollection.prototype.write = async function (batch, options) {
+    IdentifiedCollection.prototype.write = write
+    await ships.update({ ids: ['a'], metadatas: [{ old: false }] })
+    return write.call(this, batch, options)
+  }
+  try {
+    expect(await ships.delete({ where: { old: true } })).toBe(1)
+  } finally {
+    IdentifiedCollection.prototype.write = write
+  }
+  expect((await ships.get()).ids).toEqual(['a'])
 })
