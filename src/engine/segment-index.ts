@@ -124,7 +124,7 @@ export class SegmentIndex {
         size += this.#unitBytes(index, c)
         clusters.push(c)
       }
-      for (const part of this.#parts(index, Uint32Array.from(clusters))) await this.#ensure(index, part, tally)
+      for (const part of this.#parts(index, Uint32Array.from(clusters))) await this.#withUnits(index, part, tally, () => undefined)
     } finally {
       index.users--
     }
@@ -194,18 +194,16 @@ export class SegmentIndex {
     for (const c of clusters) tally.codesScanned += 32 * (stored.head.listBlocks[c + 1]! - stored.head.listBlocks[c]!)
     const parts = this.#parts(index, clusters)
     if (parts.length <= 1) {
-      await this.#ensure(index, clusters, tally)
-      reader.scan(state, candidates, filter ?? undefined)
+      await this.#withUnits(index, clusters, tally, () => reader.scan(state, candidates, filter ?? undefined))
       return
     }
     const best = new Map<number, number>()
     let done = 0
     for (const part of parts) {
-      await this.#ensure(index, part, tally)
       state.clusters = part
       state.terms = terms.subarray(done, done + part.length)
       done += part.length
-      reader.scan(state, candidates, filter ?? undefined)
+      await this.#withUnits(index, part, tally, () => reader.scan(state, candidates, filter ?? undefined))
       state.slots.forEach((slot, i) => best.set(slot, Math.max(best.get(slot) ?? -Infinity, state.slotScores[i]!)))
     }
     const order = [...best].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, candidates)
@@ -242,14 +240,13 @@ export class SegmentIndex {
     const needed = Uint32Array.from(new Set(Array.from(slots, clusterOf)))
     const parts = this.#parts(index, needed)
     if (parts.length <= 1) {
-      await this.#ensure(index, needed, tally)
-      return this.#rerank(index, state, slots, finalists)
+      return this.#withUnits(index, needed, tally, () => this.#rerank(index, state, slots, finalists))
     }
     const found: IndexedRow[] = []
     for (const part of parts) {
-      await this.#ensure(index, part, tally)
       const here = new Set(part)
-      found.push(...this.#rerank(index, state, slots.filter((slot) => here.has(clusterOf(slot))), finalists))
+      const some = slots.filter((slot) => here.has(clusterOf(slot)))
+      found.push(...(await this.#withUnits(index, part, tally, () => this.#rerank(index, state, some, finalists))))
     }
     return found.sort((a, b) => a.estimate - b.estimate || a.card.row - b.card.row).slice(0, finalists)
   }
@@ -266,17 +263,18 @@ export class SegmentIndex {
     })
   }
 
-  /** Makes units be in memory, all at once: nothing is awaited between the last of them and the return. */
-  async #ensure(index: LoadedIndex, clusters: Uint32Array, tally: SearchTally): Promise<void> {
+  /** Runs `task` while units are in memory, all at once: nothing is awaited in between, so no other query can need their room. */
+  async #withUnits<Value>(index: LoadedIndex, clusters: Uint32Array, tally: SearchTally, task: () => Value): Promise<Value> {
     const missing = clusters.filter((c) => !this.#memory.has(index, c))
     this.#memory.touch(index, clusters)
-    if (missing.length === 0) return
+    if (missing.length === 0) return task()
     const read = new Map<number, Uint8Array>()
     for (let wanted = missing; wanted.length > 0; wanted = clusters.filter((c) => !this.#memory.has(index, c) && !read.has(c))) {
       for (const [cluster, bytes] of await this.#readUnits(index, wanted, tally)) read.set(cluster, bytes)
     }
     this.#memory.touch(index, clusters)
     for (const [cluster, bytes] of read) this.#memory.put(index, cluster, bytes)
+    return task()
   }
 
   async #readUnits(index: LoadedIndex, clusters: Uint32Array, tally: SearchTally): Promise<[number, Uint8Array][]> {
