@@ -42,8 +42,11 @@ export interface Manifest {
   readonly sweep: { readonly count: number; readonly id: string | null }
   /** Of which collection this one is a branch: it may have a pin there, which goes before this manifest does. */
   readonly parent?: string
-  /** Set while this collection is to take the place of `from`: real once commit `at` of that one's log says `moved` to this one. */
-  readonly restores?: { readonly from: string; readonly at: number }
+  /**
+   * Set while this collection is to take the place of `from`: real once commit `at` of that one's log says `moved` to this one; absent
+   * again when it has that one's snapshots.
+   */
+  readonly restores?: { readonly from: string; readonly at: number } | undefined
   /** What the rows add up to; absent where it is not known. */
   readonly content?: ContentSum
 }

@@ -75,9 +75,8 @@ class JournalCheck {
   readonly #model: Model
   readonly #problems: string[] = []
   readonly #placeOf: ReadonlyMap<number, [number, number]>
-  /** Snapshots that somebody began to delete, and when others were acknowledged. */
+  /** Snapshots that somebody began to delete. */
   readonly #deleted: ReadonlySet<string>
-  readonly #takenMs: ReadonlyMap<string, number>
 
   constructor(entries: readonly Entry[], collection: TrueCollection, truth: Truth) {
     this.#entries = entries
@@ -86,7 +85,6 @@ class JournalCheck {
     this.#model = truth.modelOf(collection.id)
     this.#placeOf = placeMarks(collection, this.#problems)
     this.#deleted = new Set(entries.flatMap(({ request }) => (request.kind === 'delete-snapshot' ? [request.name] : [])))
-    this.#takenMs = new Map(entries.flatMap(({ request, outcome, endedMs }) => (request.kind === 'snapshot' && outcome?.kind === 'pinned' ? [[request.name, endedMs] as const] : [])))
   }
 
   run(): string[] {
@@ -190,17 +188,11 @@ class JournalCheck {
       : `was refused, and its condition held at every place between ${low} and ${high}: ${message}`
   }
 
-  /** Whether this collection must have a snapshot: it was made here, or of what this one replaces before that began; and nobody deletes it. */
+  /** Whether this collection must have a snapshot: it was made here, or of what this one replaces; and nobody deletes it. */
   #mustStand({ name, holder }: TakenSnapshot): boolean {
     if (this.#deleted.has(name) || hasEnded(this.#collection.log)) return false
-    let id = this.#collection.id
-    for (let bornMs = Infinity; ; ) {
-      if (id === holder) return this.#takenMs.get(name)! < bornMs
-      const { replaces } = this.#truth.collections.get(id)!
-      if (!replaces) return false
-      id = replaces.id
-      bornMs = replaces.bornMs
-    }
+    for (let id: string | null = this.#collection.id; id !== null; id = this.#truth.collections.get(id)!.replaces) if (id === holder) return true
+    return false
   }
 
   /** Every content that was, if only between two batches of one commit. */

@@ -48,13 +48,14 @@ export class Naming {
     return own
   }
 
-  /** What one manifest keeps: as full keys. Whose log has ended keeps nothing for itself. */
+  /** What one manifest keeps: as full keys. Whose log has ended keeps nothing for itself, but snapshots for what is still to name them. */
   #namesOf(id: string, manifest: Manifest, manifests: NewestManifests): Set<string> {
     const keys = new Set<string>()
     if (manifest.state === 'live') addObjects(keys, id, manifest)
+    const hasHeir = [...manifests.values()].some(({ state, restores }) => state === 'live' && restores?.from === id)
     for (const pin of manifest.pins) {
       // A branch that has a manifest speaks for itself.
-      if (pin.kind === 'branch' ? !manifests.has(pin.id) : manifest.state === 'live') this.#addSnapshot(keys, pin.owner ?? id, pin.id)
+      if (pin.kind === 'branch' ? !manifests.has(pin.id) : manifest.state === 'live' || hasHeir) this.#addSnapshot(keys, pin.owner ?? id, pin.id)
     }
     return keys
   }

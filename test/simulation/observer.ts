@@ -16,8 +16,8 @@ export interface TrueCollection {
   readonly id: string
   /** Of a branch, what it began as: the content of another collection at a place in that one's log. Its own log goes on from that number. */
   origin: { readonly id: string; readonly seq: number } | null
-  /** Whose name a restore gave it, and when that had not begun yet. */
-  replaces: { readonly id: string; readonly bornMs: number } | null
+  /** Id of the collection whose name a restore gave it. */
+  replaces: string | null
   /** The commits of the log; the first has the number after the origin's. */
   readonly log: LogRecord[]
   /** Every manifest there ever was, oldest first. */
@@ -39,6 +39,8 @@ export class Observer {
   readonly #count: (name: string) => void
   readonly #hasJanitor: boolean
   readonly #purged = new Set<string>()
+  /** Made once more after it was purged. */
+  readonly #revived = new Set<string>()
   /** What a process put into the folder of what was removed meanwhile. */
   readonly #strays = new Map<string, string>()
 
@@ -148,8 +150,9 @@ export class Observer {
     const { manifests, id } = collection
     const before = manifests.at(-1)
     this.#newest.set(id, manifest)
-    // A late request to make what has been purged meanwhile starts anew; nothing names it.
+    // A late request to make what has been purged meanwhile starts anew; nothing names it, and it is given up again.
     if (before && this.#purged.delete(id)) {
+      this.#revived.add(id)
       manifests.push(manifest)
       return
     }
@@ -158,7 +161,7 @@ export class Observer {
       const source = this.naming.readSnapshot(dataPrefix(manifest.parent) + snapshotKey(id))
       if (!source) return this.#report(event, `branch ${id} of ${manifest.parent} is not registered there (E4)`)
       collection.origin = { id: source.manifest.collectionId, seq: manifest.floor }
-      if (manifest.restores) collection.replaces = { id: manifest.restores.from, bornMs: event.at }
+      if (manifest.restores) collection.replaces = manifest.restores.from
       this.#count(manifest.restores ? 'restore begun' : 'branch')
     } else if (!before && manifest.parent !== undefined) this.#count('branch given up')
     if (before) {
@@ -168,11 +171,8 @@ export class Observer {
     if (this.#nonces.has(manifest.nonce)) this.#report(event, `manifest ${manifest.version} has a nonce that was used before (D1)`)
     this.#nonces.add(manifest.nonce)
     const last = lastSeqOf(collection)
-    if (manifest.floor > last) this.#report(event, `floor ${manifest.floor} lies above the last commit ${last}`)
-    const isNamed = () => [...this.names().values()].includes(id)
+    if (manifest.floor > last && !this.#revived.has(id)) this.#report(event, `floor ${manifest.floor} lies above the last commit ${last}`)
     for (const key of this.naming.update(this.#newest, id, event.at)) {
-      // What is made to take another's place sees to its snapshots once more before it does.
-      if (collection.replaces && key.includes('/snapshots/') && !isNamed()) continue
       if (!this.#bucket.objects.has(key)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
     }
     manifests.push(manifest)

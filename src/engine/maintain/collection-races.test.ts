@@ -8,8 +8,11 @@ import type { PutOptions, PutResult } from '../../store/object-store.ts'
 import { WrappingStore } from '../../store/wrapping-store.ts'
 import { FaultyStore } from '../../testing/faulty-store.ts'
 import type { EngineCollection } from '../collection.ts'
+import { CollectionCore } from '../core.ts'
 import type { Database } from '../database.ts'
 import { schema } from '../testing.ts'
+import { flush } from './flush.ts'
+import { sweep } from './sweep.ts'
 import { graceMs, world } from './testing.ts'
 
 async function put(c: EngineCollection, ...keys: string[]): Promise<void> {
@@ -24,6 +27,25 @@ async function allKeys(store: MemoryStore): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.list('')) keys.push(key)
   return keys
+}
+
+function signal(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {}
+  return { promise: new Promise<void>((done) => (resolve = done)), resolve: () => resolve() }
+}
+
+/** A store whose first put of a key that `test` picks waits until it is woken. */
+function sleepBeforePut(store: MemoryStore, test: (key: string) => boolean) {
+  const asleep = signal()
+  const awake = signal()
+  let isFirst = true
+  const before = async ({ operation, key }: { operation: string; key: string }) => {
+    if (operation !== 'put' || !isFirst || !test(key)) return
+    isFirst = false
+    asleep.resolve()
+    await awake.promise
+  }
+  return { sleeper: new FaultyStore(store, { random: seededRandom(1), hooks: { before } }), sleeping: asleep.promise, wake: () => awake.resolve() }
 }
 
 /** Sweeps a name and the trash, a grace period apart. */
@@ -75,6 +97,120 @@ describe('a restore', () => {
     }
     const restored = await open(new FaultyStore(store, { random: seededRandom(1), hooks })).restore('c', 'kept')
     expect((await restored.listSnapshots()).map(({ name }) => name)).toEqual(['kept', 'new'])
+  })
+
+  test('keeps what is pinned just before the log ends; who pins or unpins after it is told that it has', async () => {
+    const { store, open } = world()
+    const other = await open().create('c', schema())
+    await put(other, 'a')
+    await other.createSnapshot('kept')
+    await other.createSnapshot('deleted')
+    const late: unknown[] = []
+    const isEnd = (key: string) => key === other.core.prefix + logKey(2)
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (operation !== 'put' || !isEnd(key)) return
+        await other.createSnapshot('new')
+        await other.deleteSnapshot('deleted')
+      },
+      after: async ({ operation, key }: { operation: string; key: string }) => {
+        if (operation !== 'put' || !isEnd(key)) return
+        late.push(await other.createSnapshot('late').catch((error: unknown) => error), await other.deleteSnapshot('new').catch((error: unknown) => error))
+      },
+    }
+    const restored = await open(new FaultyStore(store, { random: seededRandom(1), hooks })).restore('c', 'kept')
+    expect((await restored.listSnapshots()).map(({ name }) => name)).toEqual(['kept', 'new'])
+    expect(late).toMatchObject([{ kind: 'not-found' }, { kind: 'not-found' }])
+  })
+
+  test.each(['pin', 'unpin'])('makes a %s begin again that read manifest and log just before the end', async (what) => {
+    const { store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await c.createSnapshot('s')
+    const { sleeper, sleeping, wake } = sleepBeforePut(store, (key) => key === `${c.core.prefix}manifest`)
+    const slow = await open(sleeper).collection('c')
+    let outcome: Promise<unknown> | null = null
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (operation !== 'put' || key !== c.core.prefix + logKey(2)) return
+        outcome = (what === 'pin' ? slow.createSnapshot('t') : slow.deleteSnapshot('s')).catch((error: unknown) => error)
+        await sleeping
+      },
+    }
+    await open(new FaultyStore(store, { random: seededRandom(1), hooks })).restore('c', 's')
+    wake()
+    expect(await outcome).toMatchObject({ kind: 'not-found' })
+    expect((await (await open().collection('c')).listSnapshots()).map(({ name }) => name)).toEqual(['s'])
+  })
+
+  test.each(['pin', 'unpin'])('between any two requests of a %s keeps what that did, or that is told', async (what) => {
+    for (let at = 0, hasRestored = true; hasRestored; at++) {
+      hasRestored = false
+      const { store, open } = world()
+      const c = await open().create('c', schema())
+      await put(c, 'a')
+      await c.createSnapshot('s')
+      await c.createSnapshot('t')
+      let first = Infinity
+      const hooks = {
+        before: async ({ index }: { index: number }) => {
+          if (index !== first + at || hasRestored) return
+          hasRestored = true
+          await open().restore('c', 's')
+        },
+      }
+      const faulty = new FaultyStore(store, { random: seededRandom(1), hooks })
+      const slow = await open(faulty).collection('c')
+      first = faulty.operationCount
+      const outcome = await (what === 'pin' ? slow.createSnapshot('u') : slow.deleteSnapshot('t')).then(() => 'done', (error: { kind: string }) => error.kind)
+      const names = (await (await open().collection('c')).listSnapshots()).map(({ name }) => name)
+      const changed = what === 'pin' ? ['s', 't', 'u'] : ['s']
+      if (outcome === 'done') expect(names, `at ${at}`).toEqual(changed)
+      else expect([outcome, names], `at ${at}`).toEqual(['not-found', ['s', 't']])
+      expect(at).toBeLessThan(30)
+    }
+  })
+
+  test('that dies after the end of the log keeps all snapshots, however many sweeps pass before it is finished', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await c.createSnapshot('s')
+    await put(c, 'b')
+    await c.createSnapshot('t')
+    const faulty: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: { after: ({ operation, key }) => void (operation === 'put' && key === c.core.prefix + logKey(3) && faulty.crash()) } })
+    await expect(open(faulty).restore('c', 's')).rejects.toBeDefined()
+    // Not by the name: that would finish it.
+    const old = new CollectionCore(open().context, c.id)
+    await flush(old)
+    for (let i = 0; i < 4; i++) {
+      clock.ms += graceMs + 1
+      await sweep(old, { isForced: true })
+    }
+    const restored = await open().collection('c')
+    expect(await keysIn(restored)).toEqual(['a'])
+    expect(await keysIn(await restored.openSnapshot('t'))).toEqual(['a', 'b'])
+    await sweepAll(open, clock, 'c')
+    expect(await keysIn(await restored.openSnapshot('t'))).toEqual(['a', 'b'])
+    expect((await restored.verify()).problems).toEqual([])
+  })
+
+  test('of a long while ago that was given up keeps nobody from sweeping', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await c.createSnapshot('s')
+    const { sleeper, sleeping, wake } = sleepBeforePut(store, (key) => key.endsWith('/manifest') && !key.startsWith(c.core.prefix))
+    const restoring = open(sleeper).restore('c', 's').catch((error: unknown) => error)
+    await sleeping
+    await open().drop('c')
+    clock.ms += graceMs / 2
+    await open().sweepTrash()
+    wake()
+    expect(await restoring).toMatchObject({ kind: 'expired' })
+    await sweepAll(open, clock, null, 16)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
   })
 
   test('ends the log at the number that it prepared, whatever the view does meanwhile', async () => {
