@@ -12,6 +12,7 @@ import { CollectionCore } from '../core.ts'
 import type { Database } from '../database.ts'
 import { schema } from '../testing.ts'
 import { flush } from './flush.ts'
+import { loadSnapshot } from './snapshots.ts'
 import { sweep } from './sweep.ts'
 import { graceMs, world } from './testing.ts'
 
@@ -130,7 +131,7 @@ describe('a restore', () => {
     await c.createSnapshot('s')
     const { sleeper, sleeping, wake } = sleepBeforePut(store, (key) => key === `${c.core.prefix}manifest`)
     const slow = await open(sleeper).collection('c')
-    let outcome: Promise<unknown> | null = null
+    let outcome: Promise<unknown> = Promise.resolve()
     const hooks = {
       before: async ({ operation, key }: { operation: string; key: string }) => {
         if (operation !== 'put' || key !== c.core.prefix + logKey(2)) return
@@ -337,7 +338,7 @@ describe('what was dropped', () => {
     await sleeper.close()
   })
 
-  test('goes with what another sweeper puts while the last of it is removed', async () => {
+  test.each(['heard of', 'lost'])('goes with what another sweeper puts while the last of it is removed, and the answer is %s', async (answer) => {
     const { clock, store, open } = world()
     const c = await open().create('c', schema())
     await put(c, 'a')
@@ -349,10 +350,55 @@ describe('what was dropped', () => {
         isFirst = false
         await store.put(`${c.core.prefix}manifests/00000000000000000001`, new Uint8Array(1))
       },
+      after: ({ operation, key }: { operation: string; key: string }) => {
+        if (answer === 'lost' && operation === 'delete' && key.startsWith('trash/')) throw new WindlassError('unavailable', 'lost')
+      },
     }
-    await sweepAll(() => open(new FaultyStore(store, { random: seededRandom(1), hooks })), clock, null, 10)
+    for (let i = 0; i < 10; i++) await sweepAll(() => open(new FaultyStore(store, { random: seededRandom(1), hooks })), clock, null, 1).catch((error: unknown) => expect(error).toMatchObject({ kind: 'unavailable' }))
     expect(isFirst).toBe(false)
     expect(await allKeys(store)).toEqual(['catalog/c'])
+  })
+
+  test('gets a plan from no sweeper that does not mark it again', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await open().drop('c')
+    await sweepAll(open, clock, null, 2)
+    const { sleeper, sleeping, wake } = sleepBeforePut(store, (key) => key.includes('/sweep/'))
+    const slow = sweep(new CollectionCore(open(sleeper).context, c.id), { isForced: true }).catch(() => undefined)
+    clock.ms += graceMs + 1
+    const slower = sweep(new CollectionCore(open(sleeper).context, c.id), { isForced: true }).catch(() => undefined)
+    await sleeping
+    // Its clock has stood still meanwhile.
+    const then = clock.ms
+    await sweepAll(open, clock, null, 10)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
+    clock.ms = then
+    wake()
+    await Promise.all([slow, slower])
+    await sweepAll(open, clock, null, 20)
+    expect(await allKeys(store)).toEqual(['catalog/c'])
+  })
+
+  test('has no snapshots any more for who slept while it was removed', async () => {
+    const { clock, store, open } = world()
+    const c = await open().create('c', schema())
+    await put(c, 'a')
+    await c.createSnapshot('s')
+    let isFirst = true
+    const hooks = {
+      before: async ({ operation, key }: { operation: string; key: string }) => {
+        if (!isFirst || operation !== 'get' || !key.includes('/snapshots/')) return
+        isFirst = false
+        await open().drop('c')
+        await sweepAll(open, clock, null, 2)
+        expect(await allKeys(store)).toContain(`${c.core.prefix}manifest`)
+      },
+    }
+    const slow = new CollectionCore(open(new FaultyStore(store, { random: seededRandom(1), hooks })).context, c.id)
+    await expect(loadSnapshot(slow, 's')).rejects.toMatchObject({ kind: 'not-found' })
+    expect(isFirst).toBe(false)
   })
 
   test('gets nothing from a committer that slept until it was removed, or that goes too', async () => {

@@ -115,6 +115,7 @@ export async function loadSnapshot(core: CollectionCore, name: string): Promise<
     const key = holder.prefix + snapshotKey(pin.id)
     const answer = await core.context.store.get(key, { fresh: true })
     if (answer.kind === 'found') return { holder, snapshot: decodeSnapshot(answer.bytes, key) }
+    if (manifest.state !== 'live') throw new WindlassError('not-found', `collection ${JSON.stringify(manifest.name)} (${core.id}) was dropped`, { key: core.prefix })
     // Deleted and swept since the manifest was read, if this process slept.
     if (before?.id === pin.id) throw new WindlassError('corrupt', `${core.context.store.url}: ${key} is missing, although the manifest pins it as ${JSON.stringify(name)} of ${toIsoTime(pin.createdAt)}`, { key })
     before = pin

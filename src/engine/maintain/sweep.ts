@@ -58,8 +58,8 @@ export async function sweep(core: CollectionCore, { isForced = false }: { isForc
   const next = await makePlan(core, last, isForced)
   if (!next) return { deletedCount, plannedCount: 0, breaches: last?.plan.breaches ?? [] }
   await core.context.store.put(core.prefix + sweepKey(next.id), encodeSweepPlan(next))
-  // Perhaps into the folder of what was dropped and removed while we slept: then that has to be looked after again.
-  if (ageMs(started, clock) > settings.graceMs / 4 && !(await findManifest(core.context.store, core.prefix))) await markGone(core)
+  // Perhaps into the folder of what was dropped and removed meanwhile: then that has to be looked after again.
+  if ((isForced || ageMs(started, clock) > settings.graceMs / 4) && !(await findManifest(core.context.store, core.prefix))) await markGone(core)
   return { deletedCount, plannedCount: countOf(next), breaches: next.breaches }
 }
 

@@ -1,5 +1,6 @@
 // What was dropped goes, what was half made goes, and what a dead process began is finished; never anything that is in use.
 import { describe, expect, test } from 'vitest'
+import { WindlassError } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
 import { toUtf8 } from '../../base/bytes.ts'
 import type { MemoryStore } from '../../store/memory-store.ts'
@@ -10,6 +11,10 @@ import { graceMs, world } from './testing.ts'
 
 async function put(c: EngineCollection, key: string): Promise<void> {
   await c.write({ operations: [{ op: 'put', row: { key } }] })
+}
+
+async function keysIn(c: EngineCollection): Promise<string[]> {
+  return (await c.list()).rows.map(({ key }) => key)
 }
 
 async function allKeys(store: MemoryStore): Promise<string[]> {
@@ -153,6 +158,34 @@ describe('making a collection', () => {
       })
     }
   }
+})
+
+test('an abandoned collection whose manifest could not be marked as dropped is not removed: its maker may wake up', async () => {
+  const { clock, store, open } = world()
+  let [wake, slept] = [() => {}, () => {}]
+  const asleep = new Promise<void>((resolve) => (slept = resolve))
+  const hooks = {
+    after: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'put' || !key.endsWith('/manifest')) return
+      slept()
+      await new Promise<void>((resolve) => (wake = resolve))
+    },
+  }
+  const making = open(new FaultyStore(store, { random: seededRandom(1), hooks })).create('c', schema())
+  await asleep
+  const refusing = {
+    before: ({ operation, key }: { operation: string; key: string }) => {
+      if (operation === 'put' && key.endsWith('/manifest')) throw new WindlassError('conflict', '409', { status: 409 })
+    },
+  }
+  for (let i = 0; i < 6; i++) {
+    clock.ms += graceMs + 1
+    await open(new FaultyStore(store, { random: seededRandom(1), hooks: refusing })).sweepTrash()
+  }
+  expect((await allKeys(store)).filter((key) => key.endsWith('/manifest'))).toHaveLength(1)
+  wake()
+  await put(await making, 'a')
+  expect(await keysIn(await open().collection('c'))).toEqual(['a'])
 })
 
 test('a delete of an abandoned manifest that is sent again late, hits no collection', async () => {

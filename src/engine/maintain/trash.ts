@@ -140,7 +140,8 @@ class MarkedId {
     const last = await readLastPlan(this.#core)
     // What a stalled writer put below the floor is kept while somebody may look for it: not here.
     const breaches = new Set(last?.plan.breaches.map(logKey))
-    const isEmpty = !keys.some((key) => isData(key) && !breaches.has(key)) && manifest.pins.every(({ kind }) => kind !== 'branch')
+    // Only what says itself that it was dropped: its maker may still wake up, and give a name to what is live.
+    const isEmpty = manifest.state !== 'live' && !keys.some((key) => isData(key) && !breaches.has(key)) && manifest.pins.every(({ kind }) => kind !== 'branch')
     const wasEmpty = last !== null && last.storeNow - last.putAt >= this.#context.settings.graceMs && last.plan.logs.length === 0 && !last.plan.objects.some(({ key }) => isData(key))
     const parent = manifest.parent ?? this.#parent
     const isFree = isEmpty && wasEmpty && (parent === undefined || (await unpinBranch(this.#core.sibling(parent), this.#id)))
@@ -148,6 +149,8 @@ class MarkedId {
       // The manifest last: until then a creator that wakes up finds it, and takes another id.
       await this.#delete(keys.filter((key) => key !== manifestKey))
       await this.#delete([manifestKey])
+      // What was put before the manifest went is seen here, while there is a mark; who puts something later finds no manifest, and marks it.
+      if (!(await this.#isFolderEmpty())) return 'waiting'
       await this.#catalog.forget(this.#id)
       if (await this.#isFolderEmpty()) return 'gone'
       // Another sweeper, or who slept until now, has put something since the listing.
@@ -158,7 +161,8 @@ class MarkedId {
       // All of the log is below the floor then, and nothing is named but by branches.
       const floor = Math.max(lastSeq, manifest.floor)
       const state = manifest.state === 'live' ? 'dropped' : manifest.state
-      await replaceManifest(this.#core, loaded, { state, segments: [], floor, content: { floor, sum: new ContentSummer().toHex() } })
+      const { isDone } = await replaceManifest(this.#core, loaded, { state, segments: [], floor, content: { floor, sum: new ContentSummer().toHex() } })
+      if (!isDone) return 'waiting'
     }
     await sweep(this.#core, { isForced: true })
     return 'waiting'
