@@ -1,5 +1,8 @@
 // A process sleeps until a sweep has deleted what its view names: nothing that it does afterwards shows that, except where something is lost.
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { seededRandom } from '../base/random.ts'
+import { logKey } from '../format/log-record.ts'
+import { FaultyStore } from '../testing/faulty-store.ts'
 import type { EngineCollection } from './collection.ts'
 import { graceMs, sweepTimes, world } from './maintain/testing.ts'
 import { schema } from './testing.ts'
@@ -78,5 +81,36 @@ describe('a process that slept until what its view names was swept', () => {
     for (const task of ['a put', 'a patch, which reads a row', 'a strong read', 'a snapshot']) {
       await expect(tasks[task]!(sleeper), task).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringMatching(/newest manifest names it/) })
     }
+  })
+
+  test('a strong read proves nothing by numbers that were swept, though the view has passed them meanwhile', async () => {
+    const { clock, store, open } = world()
+    const other = await open().create('c', schema())
+    const write = (key: string) => other.write({ operations: [{ op: 'put', row: { key } }] })
+    await write('a')
+    let release = () => {}
+    let isHeld = true
+    const hooks = {
+      after: async ({ operation, key }: { operation: string; key: string }) => {
+        if (operation !== 'get' || key !== other.core.prefix + logKey(3) || isHeld) return
+        isHeld = true
+        await new Promise<void>((resolve) => (release = resolve))
+      },
+    }
+    const sleeper = await open(new FaultyStore(store, { random: seededRandom(1), hooks })).collection('c')
+    expect(await sleeper.count()).toBe(1)
+    await write('b')
+    await other.flush()
+    await sweepTimes(other, clock, 3)
+    isHeld = false
+    // Looks for commit 3 before there is one, and hears of that only after the read has looked for commit 2, which was swept.
+    const adopting = sleeper.core.reload()
+    await vi.waitFor(() => expect(isHeld).toBe(true))
+    await write('c')
+    const reading = sleeper.count()
+    await new Promise((resolve) => setImmediate(resolve))
+    release()
+    await adopting
+    expect(await reading).toBe(3)
   })
 })
