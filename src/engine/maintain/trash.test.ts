@@ -221,6 +221,22 @@ test('a delete of an abandoned manifest that is sent again late, hits no collect
   expect((await (await open().collection('c')).list()).rows).toHaveLength(1)
 })
 
+test('what is damaged keeps nothing else from going, and is reported', async () => {
+  const { clock, store, open } = world()
+  const damaged = await open().create('a', schema())
+  const other = await open().create('b', schema())
+  expect(damaged.id < other.id).toBe(true)
+  for (const name of ['a', 'b']) await open().drop(name)
+  await store.put(`${damaged.core.prefix}manifest`, toUtf8('not a manifest'))
+  for (let i = 0; i < 6; i++) {
+    clock.ms += graceMs + 1
+    await expect(open().sweepTrash()).rejects.toMatchObject({ kind: 'corrupt', details: { key: `${damaged.core.prefix}manifest` } })
+  }
+  const keys = await allKeys(store)
+  expect(keys.filter((key) => key.includes(other.id))).toEqual([])
+  expect(keys.filter((key) => key.includes(damaged.id))).not.toEqual([])
+})
+
 test('a mark that is none of ours is left alone', async () => {
   const all = world()
   const c = await all.open().create('c', schema())

@@ -1,4 +1,4 @@
-import { isWindlassError } from '../../base/errors.ts'
+import { isWindlassError, type WindlassError } from '../../base/errors.ts'
 import { newNonce } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import { ContentSummer } from '../../format/content-sum.ts'
@@ -26,15 +26,24 @@ export interface TrashReport {
  * Looks after ids that bear a mark: finishes what a dead process began (a drop, a restore), takes back what it did not get far with, and
  * removes the data of what was dropped, in two visits as every sweep. Manifest and mark go last, once the folder was found empty twice
  * (docs/protocol.md, H3).
+ * @throws {WindlassError} `corrupt` for the first id that is damaged, after a look at all others.
  */
 export async function sweepTrash(context: EngineContext, catalog: Catalog): Promise<TrashReport> {
   let goneCount = 0
   let waitingCount = 0
+  let damage: WindlassError | null = null
   for await (const { id, name, parent, ageMs } of catalog.marked()) {
-    const outcome = await new MarkedId(context, catalog, { id, name, parent, isOld: ageMs > context.settings.graceMs }).visit()
-    if (outcome === 'gone') goneCount++
-    else if (outcome === 'waiting') waitingCount++
+    try {
+      const outcome = await new MarkedId(context, catalog, { id, name, parent, isOld: ageMs > context.settings.graceMs }).visit()
+      if (outcome === 'gone') goneCount++
+      else if (outcome === 'waiting') waitingCount++
+    } catch (error) {
+      // What is damaged stays; the others need not stay with it.
+      if (!isWindlassError(error, 'corrupt')) throw error
+      damage ??= error
+    }
   }
+  if (damage) throw damage
   return { goneCount, waitingCount }
 }
 
