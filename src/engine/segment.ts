@@ -24,6 +24,10 @@ import type { VectorMemory } from './vector-memory.ts'
 const wholeBytesMax = 5 * 1024 * 1024
 /** What a cached row takes beside its values. */
 const cachedRowBytes = 200
+/** Who reads more vectors than these at once goes through many; they would only push out what comes again. */
+const cachedRowsMax = 256
+/** Longer contents are not kept. */
+const cachedBlobMax = 64 * 1024
 /** After so many queries that read vectors one by one, they are fetched together. */
 const vectorReadsMax = 8
 /** Blobs nearer than this are read together: the gap costs less than a request (about 60 ms at 30 MB/s). */
@@ -150,35 +154,26 @@ export class Segment {
    * Vectors of rows whose cards are known. From memory where all of them are there; whole sections are fetched into it, in the background,
    * once rows have been read one by one for some queries and the section fits.
    */
-  async vectorsAt(cards: readonly RowCard[], dimension: number, tally?: SearchTally): Promise<Float32Array[]> {
+  async vectorsAt(cards: readonly Pick<RowCard, 'row' | 'vectorChecksum'>[], dimension: number, tally?: SearchTally): Promise<Float32Array[]> {
     const whole = this.#cache.peek<VectorSection>(`${this.#cacheName('vectors')}:decoded`)
     if (whole) return cards.map(({ row }) => whole.vectorAt(row))
     const section = this.#section('vectors')
     if (++this.#vectorReads >= vectorReadsMax && section.size <= this.#cache.budgetBytes / 2) void this.#decoded('vectors', (bytes) => new VectorSection(bytes, this.#key)).catch(() => undefined)
-    const nameOf = (row: number) => `${this.#cacheName('vectors')}:${row}`
-    const vectors = new Map(cards.map(({ row }) => [row, this.#cache.peek<Float32Array>(nameOf(row))]))
-    const missing = cards.filter(({ row }) => !vectors.get(row))
-    const places = missing.map(({ row, vectorChecksum }) => {
+    const places = cards.map(({ row, vectorChecksum }) => {
       const { start, end } = vectorRange(row, dimension)
       return { start, size: end - start, checksum: vectorChecksum }
     })
-    for (const [i, bytes] of (missing.length > 0 ? await this.blobsAt('vectors', places, missing, tally) : []).entries()) {
-      const { row } = missing[i]!
-      // A copy: the bytes may be a view of much more.
-      const vector = viewF32(bytes, 0, dimension).slice()
-      vectors.set(row, vector)
-      this.#cache.put(nameOf(row), vector, dimension * 4 + cachedRowBytes)
-    }
-    return cards.map(({ row }) => vectors.get(row)!)
+    return (await this.blobsAt('vectors', places, cards, tally)).map((bytes) => viewF32(bytes, 0, dimension))
   }
 
-  /** Verified blobs at known places of a section, by as few range reads as make sense. @param cards Whose they are, for errors. */
-  async blobsAt(name: string, places: readonly BlobPlace[], cards: readonly RowCard[], tally?: SearchTally): Promise<Uint8Array[]> {
-    const groups = inGroups(places.map(({ start, size }, i) => ({ i, start, end: start + size })), rowGapBytesMax)
-    const blobs = new Array<Uint8Array>(places.length)
+  /** Verified blobs of rows at known places of a section: kept ones, and the rest by as few range reads as make sense. */
+  async blobsAt(name: string, places: readonly BlobPlace[], cards: readonly Pick<RowCard, 'row'>[], tally?: SearchTally): Promise<Uint8Array[]> {
+    const nameOf = (i: number) => `${this.#cacheName(name)}:${cards[i]!.row}`
+    const blobs = places.map(({ size }, i) => (size === 0 ? new Uint8Array(0) : this.#cache.peek<Uint8Array>(nameOf(i))))
+    const missing = places.map(({ start, size }, i) => ({ i, start, end: start + size })).filter(({ i }) => !blobs[i])
     await Promise.all(
-      groups.map(async ({ start, end, members }) => {
-        const bytes = start === end ? new Uint8Array(0) : await this.#range(name, start, end)
+      inGroups(missing, rowGapBytesMax).map(async ({ start, end, members }) => {
+        const bytes = await this.#range(name, start, end)
         if (tally) tally.requests++
         if (tally) tally.bytesRead += bytes.length
         for (const member of members) {
@@ -186,17 +181,28 @@ export class Segment {
           if (crc32c(blob) !== places[member.i]!.checksum) {
             throw new WindlassError('corrupt', `${this.#key}: section ${name} is damaged: row ${cards[member.i]!.row} fails its checksum`, { key: this.#key })
           }
-          blobs[member.i] = blob
+          // A copy: the bytes may be a view of much more, and floats want to be aligned.
+          blobs[member.i] = blob.slice()
+          if (missing.length <= cachedRowsMax && blob.length <= cachedBlobMax) this.#cache.put(nameOf(member.i), blobs[member.i]!, blob.length + cachedRowBytes)
         }
       }),
     )
-    return blobs
+    return blobs as Uint8Array[]
   }
 
   /** Vectors of a few rows; null where a row has none. */
   async vectorsOf(rows: readonly number[]): Promise<(Float32Array | null)[]> {
-    const { dimension, vectors, present } = await this.vectors()
-    return rows.map((row) => (present.has(row) ? vectors.slice(row * dimension, (row + 1) * dimension) : null))
+    const { dimension } = this
+    const [flags, norms] = await Promise.all([this.rows(), this.#decoded('norms', (bytes) => new NormSection(bytes, this.#key))])
+    const present = rows.filter((row) => flags.hasVector(row))
+    if (present.length === 0) return rows.map(() => null)
+    if (this.ref.size <= wholeBytesMax) {
+      const { vectors } = await this.vectors()
+      return rows.map((row) => (flags.hasVector(row) ? vectors.slice(row * dimension, (row + 1) * dimension) : null))
+    }
+    const vectors = await this.vectorsAt(present.map((row) => ({ row, vectorChecksum: norms.checksumAt(row) })), dimension)
+    const byRow = new Map(present.map((row, i) => [row, vectors[i]!]))
+    return rows.map((row) => byRow.get(row) ?? null)
   }
 
   async metadataOf(rows: readonly number[]): Promise<Metadata[]> {

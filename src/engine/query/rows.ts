@@ -50,22 +50,22 @@ export async function readRows(refs: readonly RowRef[], include: Include): Promi
       return
     }
     const { segment, rowIndex, card } = ref
-    // A row's vector is not on its card; who wants it takes the other way, which has them all at once.
-    if (card && !include.vector) addTo(carded, segment, { position, card })
+    if (card) addTo(carded, segment, { position, card })
     else addTo(bySegment, segment, { position, rowIndex })
   })
   await Promise.all([
     ...[...carded].map(async ([segment, group]) => {
       const cards = group.map(({ card }) => card)
       const texts = cards.filter(({ document }) => document !== null)
-      const [metadata, documents] = await Promise.all([
+      const [vectors, metadata, documents] = await Promise.all([
+        include.vector ? segment.vectorsAt(cards, segment.dimension) : null,
         include.metadata ? segment.blobsAt('metadata', cards.map((card) => card.metadata), cards) : null,
         include.document ? segment.blobsAt('documents', texts.map(({ document }) => document!), texts) : null,
       ])
       let text = 0
       group.forEach(({ position, card }, i) => {
         const document = documents && card.document ? decodeText(documents[text++]!, 'documents', card.row, segment.key) : null
-        views[position] = project(card.key, versionOf(card.changed), null, metadata ? decodeMetadata(metadata[i]!, segment.key) : {}, document, include)
+        views[position] = project(card.key, versionOf(card.changed), vectors?.[i] ?? null, metadata ? decodeMetadata(metadata[i]!, segment.key) : {}, document, include)
       })
     }),
     ...[...bySegment].map(async ([segment, group]) => {
