@@ -47,10 +47,10 @@ export function loadSet(name: string): VectorSet {
   throw new Error(`no set is named ${name}; there are real and mixed`)
 }
 
-const mixedCount = 50_000
+const mixedCount = 20_000
 
 /**
- * 768 dimensions, made here: beside each of the first 50,000 embeddings (0.8 of it) a lexical vector of its text (0.6 of it), in which every
+ * 768 dimensions, made here: beside each of the first 20,000 embeddings (0.8 of it) a lexical vector of its text (0.6 of it), in which every
  * word is a fixed Gaussian direction, weighted by ln(1 + texts / texts with it), summed and normalized.
  */
 function mixWords(name: string, rows: Float32Array, queries: Float32Array): VectorSet {

@@ -27,7 +27,7 @@ export function tableOf(set: VectorSet, queries: number, rounds: number, entries
   const head = `${set.rows.length / set.dimension} x ${set.dimension} (${set.about}), ${queries} queries, k = 10; one core of ${cpus().length} (${cpus()[0]!.model}, shared with other work), Node ${process.version}, commit ${commit}, ${today()}, best of ${rounds} rounds.`
   const lines = entries.map((entry) => {
     const { name, built, goal, setting, recall, wallMs, cpuMs, p50, p99, rss, bytes } = entry
-    const ours = entries.find((other) => other.name === 'windlass' && other.goal === goal.replace(', not reached', ''))
+    const ours = goal.startsWith('tuned') ? entries.find((other) => other.name === 'windlass' && other.goal === goal.replace(', not reached', '')) : undefined
     const told = Object.entries(setting).map(([key, value]) => `${key} ${value >= 1e9 ? 'any' : Math.round(value * 100) / 100}`)
     const cells = [
       name, [built.built, goal, ...told].filter(Boolean).join(', '), recall.toFixed(4), rate(wallMs), rate(cpuMs), ours ? (ours.cpuMs / cpuMs).toFixed(2) : '',
