@@ -141,9 +141,9 @@ export class Catalog {
   }
 
   /** Notes that `id` is to be removed. A mark of its own, which no late request to take away another does away with (docs/protocol.md, H3). */
-  async markDropped(id: string, name: string): Promise<void> {
+  async markDropped(id: string, name: string, parent?: string): Promise<void> {
     const { store, random } = this.#context
-    await store.put(`${trashKey(id)}.${newNonce(random)}`, toUtf8(JSON.stringify({ name })))
+    await store.put(`${trashKey(id)}.${newNonce(random)}`, toUtf8(JSON.stringify({ name, ...(parent !== undefined && { parent }) })))
   }
 
   /** Takes away every mark of `id`: nothing is left of it. */

@@ -251,8 +251,10 @@ export class CollectionCore {
   }
 
   /** The manifest as it stands. @throws {WindlassError} `corrupt` when it is missing; `not-found` when all of the collection is gone. */
-  readManifest(): Promise<LoadedManifest> {
-    return this.#unlessGone(loadManifest(this.context.store, this.prefix))
+  async readManifest(): Promise<LoadedManifest> {
+    const loaded = await this.#unlessGone(loadManifest(this.context.store, this.prefix))
+    this.#assertNotMadeAnew(loaded)
+    return loaded
   }
 
   /** Reads the manifest anew, whatever the view says. @returns whether it had changed. */
@@ -304,6 +306,7 @@ export class CollectionCore {
     if (ageMs(started, clock) > settings.graceMs / 4) return false
     this.#foundForeign = commits.length > 0
     const changed = answer.kind === 'changed' ? answer.loaded : null
+    if (changed) this.#assertNotMadeAnew(changed)
     const isProven = await this.lane.run(async () => {
       if (changed && changed.manifest.floor > this.#view!.seq) await this.#replaceView(changed)
       // The numbers we asked for may be swept, and who moved the view on meanwhile may have looked before us.
@@ -343,6 +346,17 @@ export class CollectionCore {
       this.assertLive(view)
       throw error
     }
+  }
+
+  /**
+   * A manifest older than the view's that says "dropped" was put for an id of which nothing was left, by a sweep that had looked before:
+   * the collection was dropped and removed while this process slept.
+   */
+  #assertNotMadeAnew({ manifest }: LoadedManifest): void {
+    const view = this.#view
+    if (!view || view.ended || manifest.state === 'live' || manifest.version >= view.manifest.version) return
+    view.ended = { kind: 'dropped' }
+    this.assertLive(view)
   }
 
   /** Builds the view of `loaded` and everything above its floor that is known or can be read. */

@@ -4,6 +4,7 @@ import { seededRandom } from '../base/random.ts'
 import { logKey } from '../format/log-record.ts'
 import { FaultyStore } from '../testing/faulty-store.ts'
 import type { EngineCollection } from './collection.ts'
+import { Database } from './database.ts'
 import { graceMs, sweepTimes, world } from './maintain/testing.ts'
 import { schema } from './testing.ts'
 
@@ -71,6 +72,26 @@ describe('a process that slept until what its view names was swept', () => {
     })
     expect(await sleeper.merge({ isForced: true })).toBe(false)
     expect(await contentOf(sleeper)).toEqual([['a', { n: 2 }], ['b', { n: 1 }]])
+  })
+
+  test('finds that it was dropped, also where a sweep has put a manifest for what was gone already', async () => {
+    const { clock, store, other, sleeper } = await sleepThroughSweep()
+    const { context, id, prefix } = other.core
+    const database = new Database(context)
+    await database.drop('c')
+    for (let i = 0; i < 6; i++) {
+      clock.ms += graceMs + 1
+      await database.sweepTrash()
+    }
+    expect((await store.get(`${prefix}manifest`)).kind).toBe('absent')
+    await database.catalog.mark(id, 'c')
+    clock.ms += graceMs + 1
+    await database.sweepTrash()
+    expect((await store.get(`${prefix}manifest`)).kind).toBe('found')
+    for (const task of ['a put', 'a patch, which reads a row', 'a strong read', 'a snapshot', 'opening a snapshot']) {
+      if (task === 'opening a snapshot') await tasks[task]!(sleeper)
+      else await expect(tasks[task]!(sleeper), task).rejects.toMatchObject({ kind: 'not-found', message: expect.stringMatching(/was dropped/) })
+    }
   })
 
   test('what the newest manifest names too is damage', async () => {

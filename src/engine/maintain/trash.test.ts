@@ -221,6 +221,30 @@ test('a delete of an abandoned manifest that is sent again late, hits no collect
   expect((await (await open().collection('c')).list()).rows).toHaveLength(1)
 })
 
+test('a manifest that a sweep puts while another takes the marks away, keeps a mark', async () => {
+  const { clock, store, open } = world()
+  const hooks = { after: ({ operation, key }: { operation: string; key: string }) => void (operation === 'put' && key.startsWith('trash/') && faulty.crash()) }
+  const faulty: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks })
+  await open(faulty).create('c', schema()).catch(() => undefined)
+  let isFirst = true
+  const meddling = {
+    before: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'delete' || !key.startsWith('trash/') || !isFirst) return
+      isFirst = false
+      await open().sweepTrash()
+    },
+    after: ({ operation, key }: { operation: string; key: string }) => {
+      if (operation === 'delete' && key.startsWith('trash/')) throw new WindlassError('unavailable', 'lost')
+    },
+  }
+  for (let i = 0; i < 12; i++) {
+    clock.ms += graceMs + 1
+    await open(new FaultyStore(store, { random: seededRandom(1), hooks: meddling })).sweepTrash().catch((error: unknown) => expect(error).toMatchObject({ kind: 'unavailable' }))
+  }
+  expect(isFirst).toBe(false)
+  expect(await allKeys(store)).toEqual([])
+})
+
 test('what is damaged keeps nothing else from going, and is reported', async () => {
   const { clock, store, open } = world()
   const damaged = await open().create('a', schema())

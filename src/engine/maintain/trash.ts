@@ -91,8 +91,8 @@ class MarkedId {
     if (!this.#isOld) return 'waiting'
     if (!loaded) {
       await putIfAbsent(this.#core, this.#core.prefix + manifestKey, encodeManifest(this.#emptyManifest()))
-      // Another may have come to its end with this id while we slept: then what we put just now has no mark.
-      await this.#catalog.mark(this.#id, this.#name, this.#parent)
+      // Another may have come to its end with this id meanwhile: then what we put just now has no mark, or one that is about to go.
+      await this.#catalog.markDropped(this.#id, this.#name, this.#parent)
       return 'waiting'
     }
     if (loaded.manifest.restores && (await this.#finishRestore(loaded.manifest.restores))) return this.#unmark('in use')
