@@ -96,13 +96,13 @@ function start(mode: 'build' | 'serve', name: string, folder: string, { name: se
   const peer = name.startsWith('faiss')
     ? [python, join(import.meta.dirname, 'peers/faiss_peer.py'), ...rest, cache]
     : [process.execPath, '--max-old-space-size=6000', '--expose-gc', '--import', 'tsx', join(import.meta.dirname, 'peer.ts'), ...rest]
-  const [command, ...words] = [...(mode === 'serve' ? pinned : isLong(name) ? ['nice', '-n', '10'] : []), ...peer]
+  const [command, ...words] = [...(mode === 'serve' ? pinned : isLong(name, rows.length / dimension) ? ['nice', '-n', '10'] : []), ...peer]
   return spawn(command!, words, { cwd: repository, stdio: ['pipe', mode === 'build' ? 'ignore' : 'pipe', 'inherit'], env: { ...process.env, ...oneThread } })
 }
 
-// Graphs take minutes to build, and stand back for other work.
-function isLong(name: string): boolean {
-  return /hnsw|usearch/.test(name)
+// Graphs, and LanceDB's product quantization, take minutes to build, and stand back for other work.
+function isLong(name: string, count: number): boolean {
+  return count > 50_000 && /hnsw|usearch|lancedb/.test(name)
 }
 
 // Ours is built again when its source has changed.
