@@ -87,8 +87,9 @@ function keysOf(entries: readonly Entry[]): Set<string> {
 /** Which value a version stands for: clients learn both together. */
 function readVersions(entries: readonly Entry[]): Map<string, string> {
   const values = new Map<string, string>()
-  for (const { collectionId, outcome } of entries) {
-    if (outcome?.kind !== 'rows') continue
+  for (const { collectionId, request, outcome } of entries) {
+    // A snapshot may be that of a collection whose place this one took: its versions are of another log.
+    if (outcome?.kind !== 'rows' || request.kind === 'read-snapshot') continue
     for (const row of outcome.rows) {
       const parsed = row && parseRow(row)
       if (parsed) values.set(`${collectionId}/${parsed.version}`, parsed.value)
