@@ -26,7 +26,7 @@ const python = join(cache, 'python/bin/python')
 // One core for every process that is measured, whatever threads it starts. Builds are counted in processor time, wherever they run.
 const pinned = existsSync('/usr/bin/taskset') ? ['taskset', '-c', process.env['BENCH_CORE'] ?? '1'] : []
 // LanceDB waits forever when told to use one thread; the core has to do.
-const oneThread = { OMP_NUM_THREADS: '1' }
+const oneThread = { OMP_NUM_THREADS: '1', RUST_LOG: 'error' }
 
 /** A peer's process: built where its index is not kept in bench/cache, then open. */
 export class Contender {

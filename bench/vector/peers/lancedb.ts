@@ -54,7 +54,7 @@ export function lancedb(kind: 'ivfPq' | 'hnswSq'): Peer {
         families,
         use: (next) => void (setting = next),
         async search(i) {
-          let query = table.vectorSearch(set.queries.subarray(i * set.dimension, (i + 1) * set.dimension)).distanceType('cosine').refineFactor(setting['refine']!).limit(10).select(['id'])
+          let query = table.vectorSearch(set.queries.subarray(i * set.dimension, (i + 1) * set.dimension)).distanceType('cosine').refineFactor(setting['refine']!).limit(10).select(['id', '_distance'])
           query = kind === 'ivfPq' ? query.nprobes(setting['probes']!) : query.nprobes(1).ef(setting['ef']!)
           return Array.from((await query.toArrow()).getChild('id').toArray(), Number)
         },
