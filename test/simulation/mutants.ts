@@ -101,7 +101,7 @@ export const mutants: readonly Mutant[] = [
     name: 'what is acknowledged after a pause counts although it lies below the floor',
     rule: 'B1: floor >= n is outcome-unknown, never success',
     edits: [{ file: writer, find: 'if ((await this.#floor(key)) >= record.seq) {', replace: 'if ((await this.#floor(key)) < 0) {' }],
-    seed: 317,
+    seed: 741,
   },
   {
     name: 'flush takes its floor after its rows',
@@ -128,7 +128,7 @@ export const mutants: readonly Mutant[] = [
       { file: core, find: 'if (isProven && ageMs(started, clock) <= settings.graceMs / 4) return', replace: 'if (isProven) return' },
       { file: core, find: 'if (ageMs(started, clock) > settings.graceMs / 4) return false', replace: '' },
     ],
-    seed: 389,
+    seed: 1095,
   },
   {
     name: 'probe joined in flight',
@@ -246,13 +246,13 @@ export const mutants: readonly Mutant[] = [
     name: 'a committer that lost to a barrier names what the sweep deletes',
     rule: 'C2: one sweep later, what its plan lists is discarded',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count === before.count) return', replace: 'if (now.count >= before.count) return' }],
-    seed: 556,
+    seed: 566,
   },
   {
     name: 'two sweeps later a committer looks at the last plan only',
     rule: 'C2: the count',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count !== before.count + 1 || now.id === null) return new Set()', replace: 'if (now.id === null) return new Set()' }],
-    seed: 566,
+    seed: 288,
   },
   {
     name: "the sweep goes by the process's clock",
@@ -267,7 +267,7 @@ export const mutants: readonly Mutant[] = [
     name: 'what is named again is deleted all the same',
     rule: 'C2: delete what is still unnamed',
     edits: [{ file: sweep, find: 'isDue(each, barrier.putAt) && !isNamed(each.key, manifest, named)', replace: 'isDue(each, barrier.putAt)' }],
-    seed: 3,
+    seed: 17,
   },
   {
     name: 'a commit below the floor is deleted',
