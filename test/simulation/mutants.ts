@@ -95,7 +95,7 @@ export const mutants: readonly Mutant[] = [
     name: 'fence after the put removed',
     rule: 'B1',
     edits: [{ file: writer, find: 'if (storeDate === undefined || this.#ageOf(attempt, storeDate) > settings.graceMs / 2) {', replace: 'if (settings.graceMs < 0) {' }],
-    seed: 170,
+    seed: 301,
   },
   {
     name: 'what is acknowledged after a pause counts although it lies below the floor',
@@ -276,7 +276,7 @@ export const mutants: readonly Mutant[] = [
       { file: sweep, find: 'const intact = await withoutBreaches(core, doomed, plan)', replace: 'const intact = doomed' },
       { file: sweep, find: ') breaches.add(seq)', replace: ' && seq < 0) breaches.add(seq)' },
     ],
-    seed: 81,
+    seed: 470,
   },
   {
     name: 'the sweep takes commits above the floor',
@@ -291,7 +291,7 @@ export const mutants: readonly Mutant[] = [
     name: 'snapshot by plain put: it is acknowledged though its pin was lost',
     rule: 'E1: a snapshot is made real by a manifest put',
     edits: [{ file: snapshots, find: 'return isDone ? { ...pin, snapshot } : null', replace: 'return isDone || pin.seq >= 0 ? { ...pin, snapshot } : null' }],
-    seed: 5,
+    seed: 2,
   },
   {
     name: 'a snapshot does not keep the log that it needs',
@@ -302,7 +302,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the sweep does not look at pins',
     rule: 'E1: what snapshots name is not swept',
-    edits: [{ file: named, find: "} else if (manifest.state === 'live') await walk.addSnapshot", replace: "} else if (manifest.floor < 0) await walk.addSnapshot" }],
+    edits: [{ file: named, find: 'if (!isNeeded) return', replace: 'if (pins.length >= 0) return' }],
     seed: 7,
   },
   {
@@ -329,7 +329,7 @@ export const mutants: readonly Mutant[] = [
         replace: '  for (let isDone = false; !isDone; ) {\n    const base = await core.readManifest()\n    const { name, id, seq, kind, createdAt } = pin\n    isDone = (await replaceManifest(core, base, { pins: [...base.manifest.pins, { name, id, seq, kind, createdAt }] })).isDone\n  }\n  // A sweep that had given it up may have removed',
       },
     ],
-    seed: 107,
+    seed: 228,
   },
   {
     name: 'a restored collection takes over no snapshots',
@@ -341,7 +341,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the snapshots of what a restore replaces go before it is finished',
     rule: 'E3',
     edits: [{ file: named, find: 'else if (isToReplace(holder, child)) isNeeded = true', replace: '' }],
-    seed: 116,
+    seed: 170,
   },
   {
     name: 'what does not say that it was dropped is removed',
