@@ -1,4 +1,5 @@
 import type { Bitset } from '../base/bitset.ts'
+import { joinRanges } from '../base/groups.ts'
 import type { RowCard } from '../format/row-card.ts'
 import { blockBytes } from '../kernels/kernels.ts'
 import { chooseEffort, type SearchWish } from '../vector/effort.ts'
@@ -49,7 +50,7 @@ export interface IndexedRow {
   readonly score: number
 }
 
-/** Bytes of a part of one of the segment's sections; `verified` whole sections have passed their checksum. */
+/** The segment's sections: whole ones have passed their checksum, ranges have not. */
 export interface SectionSource {
   readonly key: string
   sizeOf(name: string): number
@@ -279,28 +280,17 @@ export class SegmentIndex {
 
   async #readUnits(index: LoadedIndex, clusters: Uint32Array, tally: SearchTally): Promise<[number, Uint8Array][]> {
     const { stored, key } = index
-    const ranges = Array.from(clusters, (cluster) => ({ cluster, ...unitRange(stored, cluster) })).sort((a, b) => a.start - b.start)
-    const groups: (typeof ranges)[] = []
-    for (const range of ranges) {
-      const last = groups.at(-1)
-      if (last && range.start - last.at(-1)!.end <= gapBytesMax) last.push(range)
-      else groups.push([range])
-    }
+    const groups = joinRanges(Array.from(clusters, (cluster) => ({ cluster, ...unitRange(stored, cluster) })), gapBytesMax)
     tally.roundTrips++
     const parts = await Promise.all(
       groups.map(async (group) => {
-        const from = group[0]!.start
-        const bytes = await this.#range(indexSections.lists, from, group.at(-1)!.end, tally)
-        return group.map(({ cluster, start, end }): [number, Uint8Array] => [cluster, verifyUnit(stored, cluster, bytes.subarray(start - from, end - from), key)])
+        tally.requests++
+        tally.bytesRead += group.end - group.start
+        const bytes = await this.#source.range(indexSections.lists, group.start, group.end)
+        return group.members.map(({ cluster, start, end }): [number, Uint8Array] => [cluster, verifyUnit(stored, cluster, bytes.subarray(start - group.start, end - group.start), key)])
       }),
     )
     return parts.flat()
-  }
-
-  async #range(name: string, start: number, end: number, tally: SearchTally): Promise<Uint8Array> {
-    tally.requests++
-    tally.bytesRead += end - start
-    return this.#source.range(name, start, end)
   }
 
   /** The head, held until its users are one less. */
@@ -324,20 +314,21 @@ export class SegmentIndex {
 
   async #read(tally: SearchTally): Promise<LoadedIndex> {
     const { key } = this.#source
-    tally.roundTrips++
-    tally.requests++
-    tally.bytesRead += this.#source.sizeOf(indexSections.head)
-    const [heap, bytes] = await Promise.all([this.#memory.heap(), this.#source.whole(indexSections.head)])
+    const [heap, bytes] = await Promise.all([this.#memory.heap(), this.#whole(indexSections.head, tally)])
     return this.#memory.add(heap, key, decodeHead(bytes, this.#source.sizeOf(indexSections.lists), key))
   }
 
   async #loadRows(index: LoadedIndex, tally: SearchTally): Promise<void> {
     if (index.reader.hasRows) return
+    const bytes = await this.#whole(indexSections.rows, tally)
+    this.#memory.setRows(index, decodeRows(bytes, index.stored.head, index.key))
+  }
+
+  #whole(name: string, tally: SearchTally): Promise<Uint8Array> {
     tally.roundTrips++
     tally.requests++
-    tally.bytesRead += this.#source.sizeOf(indexSections.rows)
-    const bytes = await this.#source.whole(indexSections.rows)
-    this.#memory.setRows(index, decodeRows(bytes, index.stored.head, index.key))
+    tally.bytesRead += this.#source.sizeOf(name)
+    return this.#source.whole(name)
   }
 
   /** The filter of the rows that are not dead, kept for the next query: a snapshot's bitmap never changes. */

@@ -1,5 +1,6 @@
 import { Bitset } from '../base/bitset.ts'
 import { WindlassError } from '../base/errors.ts'
+import { joinRanges } from '../base/groups.ts'
 import { dataPrefix } from '../format/catalog-entry.ts'
 import { crc32c } from '../format/checksum.ts'
 import { decodeDeletes, deletesKey } from '../format/deletes.ts'
@@ -30,10 +31,8 @@ const cachedRowsMax = 256
 const cachedBlobMax = 64 * 1024
 /** After so many queries that read vectors one by one, they are fetched together. */
 const vectorReadsMax = 8
-/** Blobs nearer than this are read together: the gap costs less than a request (about 60 ms at 30 MB/s). */
-const gapBytesMax = 256 * 1024
-/** The same for the few rows of an answer, which lie anywhere. */
-const rowGapBytesMax = 32 * 1024
+/** Blobs nearer than this are read together. A store behind a network joins what is farther apart by itself. */
+const gapBytesMax = 32 * 1024
 
 /** Reads one immutable segment, section by section, as needed. */
 export class Segment {
@@ -127,7 +126,7 @@ export class Segment {
   async vectors(): Promise<VectorBlock> {
     const [vectors, norms, rows] = await Promise.all([
       this.#decoded('vectors', (bytes) => new VectorSection(bytes, this.#key)),
-      this.#decoded('norms', (bytes) => new NormSection(bytes, this.#key)),
+      this.#norms(),
       this.rows(),
     ])
     const present = await this.#derived('present', async () => bitsetWhere(this.rowCount, (row) => rows.hasVector(row)))
@@ -172,7 +171,7 @@ export class Segment {
     const blobs = places.map(({ size }, i) => (size === 0 ? new Uint8Array(0) : this.#cache.peek<Uint8Array>(nameOf(i))))
     const missing = places.map(({ start, size }, i) => ({ i, start, end: start + size })).filter(({ i }) => !blobs[i])
     await Promise.all(
-      inGroups(missing, rowGapBytesMax).map(async ({ start, end, members }) => {
+      joinRanges(missing, gapBytesMax).map(async ({ start, end, members }) => {
         const bytes = await this.#range(name, start, end)
         if (tally) tally.requests++
         if (tally) tally.bytesRead += bytes.length
@@ -193,13 +192,9 @@ export class Segment {
   /** Vectors of a few rows; null where a row has none. */
   async vectorsOf(rows: readonly number[]): Promise<(Float32Array | null)[]> {
     const { dimension } = this
-    const [flags, norms] = await Promise.all([this.rows(), this.#decoded('norms', (bytes) => new NormSection(bytes, this.#key))])
+    const [flags, norms] = await Promise.all([this.rows(), this.#norms()])
     const present = rows.filter((row) => flags.hasVector(row))
     if (present.length === 0) return rows.map(() => null)
-    if (this.ref.size <= wholeBytesMax) {
-      const { vectors } = await this.vectors()
-      return rows.map((row) => (flags.hasVector(row) ? vectors.slice(row * dimension, (row + 1) * dimension) : null))
-    }
     const vectors = await this.vectorsAt(present.map((row) => ({ row, vectorChecksum: norms.checksumAt(row) })), dimension)
     const byRow = new Map(present.map((row, i) => [row, vectors[i]!]))
     return rows.map((row) => byRow.get(row) ?? null)
@@ -216,23 +211,18 @@ export class Segment {
     return rows.map((row, i) => (flags.hasDocument(row) ? decodeText(blobs[i]!, 'documents', row, this.#key) : null))
   }
 
-  /** The verified bytes of single rows of a blob section: from memory if it is there, else by as few range reads as make sense. */
+  /** Verified blobs of rows whose cards are not known. */
   async #blobsOf(name: 'metadata' | 'documents', rows: readonly number[]): Promise<Uint8Array[]> {
-    const section = this.#section(name)
-    const index = await this.#decoded(`${name}-offsets`, (bytes) => new BlobIndex(bytes, name, section.size, this.#key))
-    if (this.ref.size <= wholeBytesMax) {
-      const whole = await this.#bytes(name)
-      return rows.map((row) => index.blobAt(row, whole))
-    }
-    const groups = inGroups(rows.map((row, i) => ({ i, row, ...index.rangeOf(row) })), gapBytesMax)
-    const blobs = new Array<Uint8Array>(rows.length)
-    await Promise.all(
-      groups.map(async ({ start, end, members }) => {
-        const bytes = start === end ? new Uint8Array(0) : await this.#read({ start: section.offset + start, end: section.offset + end })
-        for (const member of members) blobs[member.i] = index.verify(member.row, bytes.subarray(member.start - start, member.end - start))
-      }),
-    )
-    return blobs
+    const index = await this.#decoded(`${name}-offsets`, (bytes) => new BlobIndex(bytes, name, this.#section(name).size, this.#key))
+    const places = rows.map((row): BlobPlace => {
+      const { start, end } = index.rangeOf(row)
+      return { start, size: end - start, checksum: index.checksumAt(row) }
+    })
+    return this.blobsAt(name, places, rows.map((row) => ({ row })))
+  }
+
+  #norms(): Promise<NormSection> {
+    return this.#decoded('norms', (bytes) => new NormSection(bytes, this.#key))
   }
 
   async #decoded<Value>(name: string, decode: (bytes: Uint8Array) => Value): Promise<Value> {
@@ -310,19 +300,6 @@ function filterName(filter: Filter, { negationMatchesMissing, looksIntoLists }: 
 
 function isPlainJson(value: unknown): boolean {
   return typeof value !== 'bigint' && !(typeof value === 'number' && !Number.isFinite(value))
-}
-
-/** Ranges, in order of their start, joined where the gap is small. */
-function inGroups<Range extends { readonly start: number; readonly end: number }>(ranges: readonly Range[], gapMax: number): { start: number; end: number; members: Range[] }[] {
-  const groups: { start: number; end: number; members: Range[] }[] = []
-  for (const range of [...ranges].sort((a, b) => a.start - b.start)) {
-    const last = groups.at(-1)
-    if (last && range.start - last.end <= gapMax) {
-      last.end = Math.max(last.end, range.end)
-      last.members.push(range)
-    } else groups.push({ start: range.start, end: range.end, members: [range] })
-  }
-  return groups
 }
 
 function bitsetWhere(length: number, test: (row: number) => boolean): Bitset {

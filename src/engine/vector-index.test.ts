@@ -1,5 +1,6 @@
 // Segments with a vector index: what a query finds through it, what that costs, and what it does when memory is short or bytes are damaged.
 import { beforeAll, describe, expect, test } from 'vitest'
+import { chunksOf } from '../base/groups.ts'
 import { seededRandom } from '../base/random.ts'
 import type { Metadata } from '../format/record.ts'
 import { segmentKey } from '../format/segment.ts'
@@ -28,10 +29,6 @@ function makeRow(i: number): RowInput {
 
 function metadataOf(i: number): Metadata {
   return { n: i, tenth: i % 10, group: i % 300 }
-}
-
-function* chunksOf<Item>(items: readonly Item[], size: number): Generator<Item[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size)
 }
 
 const settings = { mergeFanIn: 1000, flushCommits: 1e9, flushBytes: 1e9 }

@@ -8,6 +8,8 @@ import { IndexReader } from '../vector/index-reader.ts'
 /** The part of an index that is in memory. */
 export interface LoadedIndex {
   readonly key: string
+  /** Tells its units from those of others. */
+  readonly number: number
   readonly stored: StoredHead
   readonly reader: IndexReader
   /** Per cluster, while its unit is in memory. */
@@ -32,7 +34,6 @@ export class VectorMemory {
   readonly #indexes = new Map<string, LoadedIndex>()
   // In order of use. Number of the index times clustersMax, plus the cluster: no text is made for each of a query's clusters.
   readonly #units = new Map<number, { index: LoadedIndex; cluster: number; size: number }>()
-  readonly #numbers = new Map<LoadedIndex, number>()
   #numberNext = 0
   /** Vectors without an index, and their bytes, in order of use. */
   readonly #rows = new Map<{ drop(): void }, number>()
@@ -72,9 +73,8 @@ export class VectorMemory {
     if (known) return known
     // The reader's copy of the centroids, and their codes.
     this.#makeRoom(stored.head.centroids.byteLength * 2)
-    const index: LoadedIndex = { key, stored, reader: new IndexReader(heap, stored.head), cards: new Map(), users: 0 }
+    const index: LoadedIndex = { key, number: this.#numberNext++, stored, reader: new IndexReader(heap, stored.head), cards: new Map(), users: 0 }
     this.#indexes.set(key, index)
-    this.#numbers.set(index, this.#numberNext++)
     this.#headBytes += headSize(index)
     return index
   }
@@ -94,7 +94,7 @@ export class VectorMemory {
 
   /** Marks units as used now. */
   touch(index: LoadedIndex, clusters: Uint32Array): void {
-    const base = this.#numbers.get(index)! * clustersMax
+    const base = index.number * clustersMax
     for (const cluster of clusters) {
       const unit = this.#units.get(base + cluster)
       if (!unit) continue
@@ -115,7 +115,7 @@ export class VectorMemory {
     reader.setRecords(cluster, bytes.subarray(records - start, cards - start))
     index.cards.set(cluster, block)
     this.#unitBytes += bytes.length
-    this.#units.set(this.#numbers.get(index)! * clustersMax + cluster, { index, cluster, size: bytes.length })
+    this.#units.set(index.number * clustersMax + cluster, { index, cluster, size: bytes.length })
   }
 
   /** Makes room for more of an owner's rows, which are then counted as kept. Others may be dropped. */
@@ -171,12 +171,11 @@ export class VectorMemory {
   }
 
   #dropIndex(index: LoadedIndex): void {
-    const base = this.#numbers.get(index)! * clustersMax
+    const base = index.number * clustersMax
     for (const cluster of [...index.cards.keys()]) this.#dropUnit(base + cluster, this.#units.get(base + cluster)!)
     this.#headBytes -= headSize(index)
     index.reader.release()
     this.#indexes.delete(index.key)
-    this.#numbers.delete(index)
   }
 }
 

@@ -1,7 +1,8 @@
+import { chunksOf } from '../base/groups.ts'
 import { limits } from '../base/limits.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { EngineCollection } from '../engine/collection.ts'
-import { readRows, type RowRef } from '../engine/query/rows.ts'
+import { readRows } from '../engine/query/rows.ts'
 import { search } from '../engine/query/search.ts'
 import { createAnalyzerById } from '../text/analyzer.ts'
 import type { Batch, CollectionStats, Include, Match, ReadOptions, RowView, WriteResult } from '../engine/types.ts'
@@ -111,8 +112,4 @@ class SnapshotMoment implements Moment {
   #narrowed(selection: Selection): Promise<Snapshot> {
     return narrow(this.#snapshot, selection, this.#engine.core.context)
   }
-}
-
-function chunksOf(refs: readonly RowRef[], size: number): RowRef[][] {
-  return Array.from({ length: Math.ceil(refs.length / size) }, (_, i) => refs.slice(i * size, (i + 1) * size))
 }

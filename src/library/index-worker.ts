@@ -1,6 +1,7 @@
 // The other side of index-thread.ts: builds one index and gives it out, cluster by cluster.
 import { parentPort } from 'node:worker_threads'
 import { messageOf } from '../base/errors.ts'
+import { finish } from '../base/steps.ts'
 import { KernelHeap } from '../kernels/heap.ts'
 import { loadKernels } from '../kernels/kernels.ts'
 import type { BuiltIndex } from '../vector/build.ts'
@@ -22,10 +23,7 @@ async function handle(message: ToIndexWorker): Promise<void> {
     post({ kind: 'batch', batch }, batch.flatMap(({ list, records }) => [list.buffer, records.buffer]))
     return
   }
-  const steps = buildInSteps(new KernelHeap(await loadKernels()), message.job)
-  let step = steps.next()
-  while (!step.done) step = steps.next()
-  built = step.value
+  built = finish(buildInSteps(new KernelHeap(await loadKernels()), message.job))
   post({ kind: 'built', head: built.head })
 }
 

@@ -1,5 +1,6 @@
 import { compareUtf8 } from '../base/bytes.ts'
 import { WindlassError } from '../base/errors.ts'
+import { finish } from '../base/steps.ts'
 import { PostingsEncoder } from './postings-format.ts'
 import type { ListedPostings, Posting } from './postings.ts'
 
@@ -22,11 +23,7 @@ const findWork = 20
  * @throws {WindlassError} `invalid` when a row goes beyond `rowCount`, or where another one went.
  */
 export function encodePostings(parts: readonly PostingsPart[], rowCount: number): Uint8Array<ArrayBuffer> {
-  const steps = encodePostingsInSteps(parts, rowCount)
-  for (;;) {
-    const { value, done } = steps.next()
-    if (done) return value
-  }
+  return finish(encodePostingsInSteps(parts, rowCount))
 }
 
 /** As `encodePostings`, giving way after every few milliseconds of work. @throws as that does, from the step that finds it. */

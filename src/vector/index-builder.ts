@@ -1,7 +1,9 @@
 import { seededRandom } from '../base/random.ts'
+import { finishInTurns } from '../base/steps.ts'
 import { KernelHeap } from '../kernels/heap.ts'
 import { loadKernels } from '../kernels/kernels.ts'
 import { buildIndex, type BuildOptions, type BuiltHead, type BuiltIndex } from './build.ts'
+import type { BuildProgress } from './train.ts'
 import { pileSource, type PiledVectors } from './vector-pile.ts'
 
 /** What an index is built of, and how. */
@@ -34,17 +36,10 @@ export interface IndexBuilder {
 
 /** Bytes that `next` gives at a time, about. */
 const batchBytes = 4 * 1024 * 1024
-/** A step takes some 10 ms; steps between two pauses. */
-const pause = 1
 
 /** A build as it goes on: steps of some milliseconds, between which its caller may do other work. */
-export function* buildInSteps(heap: KernelHeap, { vectors, options, seed }: IndexJob): Generator<void, BuiltIndex> {
-  const steps = buildIndex(heap, pileSource(vectors), options, seededRandom(seed))
-  for (let i = 1; ; i++) {
-    const { value, done } = steps.next()
-    if (done) return value
-    if (i % pause === 0) yield
-  }
+export function buildInSteps(heap: KernelHeap, { vectors, options, seed }: IndexJob): Generator<BuildProgress, BuiltIndex> {
+  return buildIndex(heap, pileSource(vectors), options, seededRandom(seed))
 }
 
 /** The clusters from `from` on that fill a batch. */
@@ -63,11 +58,7 @@ export function builderInSteps(giveWay: () => Promise<void>): IndexBuilder {
   return {
     async build(job) {
       // A memory of its own: what searches hold stays where it is, and all of it goes at the end.
-      const heap = new KernelHeap(await loadKernels())
-      const steps = buildInSteps(heap, job)
-      let step = steps.next()
-      for (; !step.done; step = steps.next()) await giveWay()
-      const built = step.value
+      const built = await finishInTurns(buildInSteps(new KernelHeap(await loadKernels()), job), giveWay)
       let given = 0
       return {
         head: built.head,

@@ -6,6 +6,7 @@ import { JsonShape, parseJson } from '../format/json-shape.ts'
 import { viewF32, viewU32, writeF32 } from '../format/typed-views.ts'
 import type { Effort, IndexHead, Spread } from './index-layout.ts'
 import { recordBytes } from './list-codec.ts'
+import { expand8Bits, roundTo8Bits } from './rounding.ts'
 import { paddedDimension } from './space.ts'
 
 /** Names of the three sections of a segment that make up its vector index. */
@@ -35,20 +36,14 @@ export function encodeCentroids(centroids: Float32Array, n: number): CentroidCod
   const count = centroids.length / n
   const codes = new Int8Array(centroids.length)
   const steps = new Float32Array(count)
-  for (let c = 0; c < count; c++) {
-    let most = 0
-    for (let i = c * n; i < (c + 1) * n; i++) most = Math.max(most, Math.abs(centroids[i]!))
-    const step = Math.fround(most / 127)
-    steps[c] = step
-    if (step > 0) for (let i = c * n; i < (c + 1) * n; i++) codes[i] = Math.min(127, Math.max(-127, Math.round(centroids[i]! / step)))
-  }
+  for (let c = 0; c < count; c++) steps[c] = roundTo8Bits(centroids, c * n, n, codes, c * n)
   return { codes, steps }
 }
 
 /** What codes stand for. */
 export function decodeCentroids({ codes, steps }: CentroidCodes, n: number): Float32Array<ArrayBuffer> {
   const centroids = new Float32Array(codes.length)
-  for (let i = 0; i < codes.length; i++) centroids[i] = codes[i]! * steps[Math.floor(i / n)]!
+  for (let c = 0; c < steps.length; c++) expand8Bits(codes, c * n, n, steps[c]!, centroids, c * n)
   return centroids
 }
 

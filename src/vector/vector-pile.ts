@@ -1,3 +1,4 @@
+import { expand8Bits, roundTo8Bits } from './rounding.ts'
 import type { VectorSource } from './space.ts'
 
 /** A pile's memory, to move to a worker. */
@@ -34,11 +35,7 @@ export class VectorPile {
   add(vector: Float32Array): void {
     const at = this.#count * this.dimension
     if (this.#steps) {
-      let most = 0
-      for (const value of vector) most = Math.max(most, Math.abs(value))
-      const step = Math.fround(most / 127)
-      this.#steps[this.#count] = step
-      if (step > 0) for (let i = 0; i < vector.length; i++) this.#values[at + i] = Math.round(vector[i]! / step)
+      this.#steps[this.#count] = roundTo8Bits(vector, 0, vector.length, this.#values as Int8Array, at)
     } else this.#values.set(vector, at)
     this.#count++
   }
@@ -57,8 +54,7 @@ export function pileSource({ dimension, count, values, steps }: PiledVectors): V
   const vector = (row: number) => {
     turn = 1 - turn
     const target = scratch[turn]!
-    const step = steps![row]!
-    for (let i = 0, at = row * dimension; i < dimension; i++) target[i] = values[at + i]! * step
+    expand8Bits(values, row * dimension, dimension, steps![row]!, target, 0)
     return target
   }
   return { count, dimension, vector }

@@ -1,4 +1,5 @@
 import { WindlassError } from '../../base/errors.ts'
+import { chunksOf } from '../../base/groups.ts'
 import type { LogEffect } from '../../format/log-record.ts'
 import type { CollectionSchema } from '../../format/manifest.ts'
 import type { Metadata, MetadataValue, Row, Space, Stamp } from '../../format/record.ts'
@@ -204,10 +205,6 @@ function mergeMetadata(metadata: Metadata, changes: Metadata): Metadata {
     else merged.set(key, value)
   }
   return Object.fromEntries(merged)
-}
-
-function chunksOf<Item>(items: readonly Item[], size: number): Item[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 }
 
 function pendingName(space: Space, key: string): string {

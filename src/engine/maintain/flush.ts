@@ -1,5 +1,6 @@
 import type { Bitset } from '../../base/bitset.ts'
 import { concatBytes, toUtf8 } from '../../base/bytes.ts'
+import { addTo } from '../../base/groups.ts'
 import { newId } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import type { ContentSummer } from '../../format/content-sum.ts'
@@ -11,7 +12,7 @@ import type { LoadedManifest } from '../commit/manifest-object.ts'
 import { replaceManifest } from '../commit/replace-manifest.ts'
 import type { CollectionCore } from '../core.ts'
 import { encodeColumns } from '../query/columns.ts'
-import { compareStamps } from '../query/list.ts'
+import { compareStamps } from '../../format/segment-sections.ts'
 import type { SegmentState, View } from '../view.ts'
 import { contentBefore, removeDied } from './content.ts'
 import { SegmentIndexing } from './index-sections.ts'
@@ -158,9 +159,7 @@ async function addIndex(indexing: SegmentIndexing, indexed: Uint32Array, rows: r
   await indexing.build()
   const parts = new Map<string, Uint8Array[]>()
   for await (const { name, bytes } of indexing.sections(indexes, counts.rowCount, segmentKey(counts.id))) {
-    const known = parts.get(name)
-    if (known) known.push(bytes)
-    else parts.set(name, [bytes])
+    addTo(parts, name, bytes)
   }
   for (const [name, pieces] of parts) writer.add(name, concatBytes(pieces))
 }

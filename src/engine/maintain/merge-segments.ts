@@ -1,4 +1,5 @@
 import type { Bitset } from '../../base/bitset.ts'
+import { finishInTurns } from '../../base/steps.ts'
 import type { CollectionSchema, SectionRef } from '../../format/manifest.ts'
 import { mergeBlobIndexes, mergeKeySections, mergeNormSections, mergeRowSections, orderMerge, type MergeOrder } from '../../format/merge-sections.ts'
 import { decodeMetadata } from '../../format/record.ts'
@@ -155,12 +156,6 @@ export class SegmentMerge {
       const map = this.order.maps[i]!
       parts.push({ postings: StoredPostings.open(await input.section(name), input.key), rowMap: (row) => map[row]! })
     }
-    const steps = encodePostingsInSteps(parts, this.order.rowCount)
-    for (;;) {
-      const { value, done } = steps.next()
-      if (done) return value
-      // Others of this process have waited long enough.
-      await this.#context.clock.sleep(0)
-    }
+    return finishInTurns(encodePostingsInSteps(parts, this.order.rowCount), () => this.#context.clock.sleep(0))
   }
 }

@@ -2,6 +2,7 @@ import { fromBase64Url, fromUtf8Lenient, toBase64Url, toUtf8 } from '../../base/
 import { WindlassError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { Space, Stamp } from '../../format/record.ts'
+import { compareStamps } from '../../format/segment-sections.ts'
 import type { ListOptions, ListPage } from '../types.ts'
 import type { Snapshot } from '../view.ts'
 import { selectCandidates, type Candidates } from './candidates.ts'
@@ -72,11 +73,6 @@ async function firstRows(candidates: readonly Candidates[], after: Stamp | null,
     }
   }
   return found.sort((a, b) => compareStamps(a.born, b.born)).slice(0, count)
-}
-
-/** Orders by sequence, then ordinal. */
-export function compareStamps(a: Stamp, b: Stamp): number {
-  return a.seq - b.seq || a.ordinal - b.ordinal
 }
 
 function encodeToken({ seq, ordinal }: Stamp): string {

@@ -1,4 +1,5 @@
 import { toUtf8 } from '../../base/bytes.ts'
+import { addTo } from '../../base/groups.ts'
 import { decodeMetadata, type Metadata, type Row, type Space, type Stamp } from '../../format/record.ts'
 import type { RowCard } from '../../format/row-card.ts'
 import { decodeText } from '../../format/segment-sections.ts'
@@ -84,12 +85,6 @@ export async function readRows(refs: readonly RowRef[], include: Include): Promi
     }),
   ])
   return views
-}
-
-function addTo<Key, Item>(groups: Map<Key, Item[]>, key: Key, item: Item): void {
-  const group = groups.get(key)
-  if (group) group.push(item)
-  else groups.set(key, [item])
 }
 
 function project(key: string, version: string, vector: Float32Array | null, metadata: Metadata, document: string | null, include: Include): RowView {

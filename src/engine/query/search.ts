@@ -57,17 +57,11 @@ export async function search(snapshot: Snapshot, options: QueryOptions, analyzer
     ...(distance !== undefined && { distance }),
     ...(textScore !== undefined && { textScore }),
   }))
+  // What the leg counts as rows scored.
+  const { codesScanned: _, ...cost } = tally
   return {
     matches,
-    stats: {
-      rowsMatching: options.filter ? await countMatching(sources) : snapshot.recordCount,
-      rowsScored: vectorLeg?.rowsScored ?? text?.size ?? 0,
-      clustersProbed: tally.clustersProbed,
-      candidates: tally.candidates,
-      requests: tally.requests,
-      bytesRead: tally.bytesRead,
-      roundTrips: tally.roundTrips,
-    },
+    stats: { rowsMatching: options.filter ? await countMatching(sources) : snapshot.recordCount, rowsScored: vectorLeg?.rowsScored ?? text?.size ?? 0, ...cost },
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Bitset } from '../../base/bitset.ts'
+import { addTo } from '../../base/groups.ts'
 import type { RowCard } from '../../format/row-card.ts'
 import type { Row } from '../../format/record.ts'
 import { searchExact, type Metric } from '../../vector/exact-search.ts'
@@ -53,33 +54,32 @@ interface Finalist extends IndexedRow {
 /** The nearest rows of all sources: by their indexes where they have one, else by scoring every vector. Distances are exact. */
 export async function scoreVectors(snapshot: Snapshot, sources: readonly Candidates[], search: VectorSearch, tally: SearchTally): Promise<VectorLeg> {
   const { query, k, recall } = search
+  const { metric } = snapshot.schema
   const nearest: VectorScored[] = []
   const distances = new Map<number, number>()
   const finalists: Finalist[] = []
   let rowsScored = 0
   await forEachInGroups(sources, async (source, index) => {
     const base = index * sourceStride
-    const wanted = search.also.filter((id) => Math.floor(id / sourceStride) === index).map((id) => id - base)
+    const also = search.also.filter((id) => Math.floor(id / sourceStride) === index).map((id) => id - base)
+    let vectorAt: VectorAt
     if ('segment' in source && source.segment.index && recall < 1 && exactCount(k) <= finalistsMax) {
       if (source.segment.dimension !== query.length) return
       const wish = { k, recall, ...(search.probes !== undefined && { probes: search.probes }) }
       const found = await source.segment.index.search(query, wish, source.dead, source.matching, tally)
       for (const row of found) finalists.push({ ...row, source: index })
-      if (wanted.length > 0) {
-        const vectors = await source.segment.vectorsOf(wanted)
-        const known = new Map(wanted.map((row, i) => [row, vectors[i]!]))
-        const present = Uint32Array.from(wanted.filter((row) => known.get(row) !== null))
-        for (const { row, distance } of await source.segment.index.measure(query, present, (each) => known.get(each)!)) distances.set(base + row, distance)
-      }
-      return
+      const vectors = also.length > 0 ? await source.segment.vectorsOf(also) : []
+      const known = new Map(also.map((row, i) => [row, vectors[i]!]))
+      vectorAt = (row) => known.get(row) ?? null
+    } else {
+      const rows = await source.rows()
+      if (rows.isEmpty()) return
+      const scan = 'memory' in source ? await scanMemory(snapshot.memtable, source.memory, rows, search, metric) : await scanSegment(source.segment, rows, search, metric)
+      rowsScored += scan.count
+      for (const { row, distance } of scan.nearest) nearest.push({ id: base + row, distance })
+      vectorAt = scan.vectorAt
     }
-    const rows = await source.rows()
-    if (rows.isEmpty()) return
-    const { metric } = snapshot.schema
-    const scan = 'memory' in source ? await scanMemory(snapshot.memtable, source.memory, rows, search, metric) : await scanSegment(source.segment, rows, search, metric)
-    rowsScored += scan.count
-    for (const { row, distance } of scan.nearest) nearest.push({ id: base + row, distance })
-    for (const { row, distance } of wanted.length > 0 ? distancesOf(await scan.block(), query, metric, wanted) : []) distances.set(base + row, distance)
+    for (const { row, distance } of distancesOf(also, vectorAt, query, metric)) distances.set(base + row, distance)
   })
   if (finalists.length > 0) nearest.push(...(await measure(finalists, sources, search, tally)))
   nearest.sort((a, b) => a.distance - b.distance || a.id - b.id)
@@ -90,44 +90,39 @@ export async function scoreVectors(snapshot: Snapshot, sources: readonly Candida
 interface Scan {
   readonly nearest: readonly Neighbor[]
   readonly count: number
-  block(): Promise<VectorBlock>
+  readonly vectorAt: VectorAt
 }
 
-async function scanMemory(memtable: Memtable, memory: readonly Row[], rows: Bitset, { query, k }: VectorSearch, metric: Metric): Promise<Scan> {
+async function scanMemory(memtable: Memtable, memory: readonly Row[], rows: Bitset, search: VectorSearch, metric: Metric): Promise<Scan> {
   const vectorAt = (row: number) => {
     const { vector } = memory[row]!
-    return vector?.length === query.length ? vector : null
+    return vector?.length === search.query.length ? vector : null
   }
   const present = rows.clone()
   rows.forEach((row) => void (vectorAt(row) || present.clear(row)))
-  const block = () => Promise.resolve(denseVectors(memory, query.length))
-  return { nearest: await nearestOf(memtable.vectors, block, present, query, metric, k, vectorAt), count: present.count(), block }
+  const block = () => denseVectors(memory.map((_, row) => vectorAt(row)), search.query.length)
+  return { nearest: await nearestOf(memtable.vectors, vectorAt, block, present, search, metric), count: present.count(), vectorAt }
 }
 
-async function scanSegment(segment: Segment, rows: Bitset, { query, k }: VectorSearch, metric: Metric): Promise<Scan> {
+async function scanSegment(segment: Segment, rows: Bitset, search: VectorSearch, metric: Metric): Promise<Scan> {
   const block = await segment.vectors()
-  const whole = () => Promise.resolve(block)
-  if (block.dimension !== query.length) return { nearest: [], count: 0, block: () => Promise.resolve(denseVectors([], query.length)) }
+  const { dimension } = block
+  if (dimension !== search.query.length) return { nearest: [], count: 0, vectorAt: () => null }
   const present = rows.clone().and(block.present)
-  const vectorAt = (row: number) => (block.present.has(row) ? block.vectors.subarray(row * block.dimension, (row + 1) * block.dimension) : null)
-  return { nearest: await nearestOf(segment.exactRows, whole, present, query, metric, k, vectorAt), count: present.count(), block: whole }
+  const vectorAt = (row: number) => (block.present.has(row) ? block.vectors.subarray(row * dimension, (row + 1) * dimension) : null)
+  return { nearest: await nearestOf(segment.exactRows, vectorAt, () => block, present, search, metric), count: present.count(), vectorAt }
 }
 
-async function nearestOf(exact: ExactRows, block: () => Promise<VectorBlock>, rows: Bitset, query: Float32Array, metric: Metric, k: number, vectorAt: VectorAt): Promise<Neighbor[]> {
+async function nearestOf(exact: ExactRows, vectorAt: VectorAt, block: () => VectorBlock, rows: Bitset, { query, k }: VectorSearch, metric: Metric): Promise<Neighbor[]> {
   if (rows.length >= chunkedRowsMin && rows.length <= chunkedRowsMax) return exact.search(query, metric, rows, k, vectorAt)
-  const { vectors, norms, dimension } = await block()
-  return searchExact({ query, metric, vectors, norms, dimension, rows, k })
+  return searchExact({ ...block(), query, metric, rows, k })
 }
 
 /** Exact distances of the finalists that can be among the `k` nearest. */
 async function measure(finalists: Finalist[], sources: readonly Candidates[], { query, k }: VectorSearch, tally: SearchTally): Promise<VectorScored[]> {
   finalists.sort((a, b) => a.estimate - b.estimate || a.source - b.source || a.card.row - b.card.row)
   const bySource = new Map<number, RowCard[]>()
-  for (const { source, card } of finalists.slice(0, exactCount(k))) {
-    const cards = bySource.get(source)
-    if (cards) cards.push(card)
-    else bySource.set(source, [card])
-  }
+  for (const { source, card } of finalists.slice(0, exactCount(k))) addTo(bySource, source, card)
   const before = tally.requests
   const measured = await Promise.all(
     [...bySource].map(async ([index, cards]) => {

@@ -1,6 +1,6 @@
 import { Bitset } from '../../base/bitset.ts'
-import type { Row } from '../../format/record.ts'
 import { searchExact, type Metric } from '../../vector/exact-search.ts'
+import type { VectorAt } from '../exact-rows.ts'
 
 /** Vectors of a source's rows, one after the other; rows without one are zeros and not `present`. */
 export interface VectorBlock {
@@ -12,13 +12,13 @@ export interface VectorBlock {
   readonly present: Bitset
 }
 
-/** Lays the vectors of unflushed rows side by side. */
-export function denseVectors(rows: readonly Row[], dimension: number): VectorBlock {
+/** Lays vectors side by side; null: the row has none. */
+export function denseVectors(rows: readonly (Float32Array | null)[], dimension: number): VectorBlock {
   const vectors = new Float32Array(rows.length * dimension)
   const norms = new Float32Array(rows.length)
   const present = new Bitset(rows.length)
-  rows.forEach(({ vector }, row) => {
-    if (!vector || vector.length !== dimension) return
+  rows.forEach((vector, row) => {
+    if (!vector) return
     vectors.set(vector, row * dimension)
     norms[row] = normOf(vector)
     present.set(row)
@@ -27,12 +27,10 @@ export function denseVectors(rows: readonly Row[], dimension: number): VectorBlo
 }
 
 /** Exact distances of `rows`; rows without a vector are left out. */
-export function distancesOf(block: VectorBlock, query: Float32Array, metric: Metric, rows: readonly number[]): { row: number; distance: number }[] {
-  const wanted = new Bitset(block.norms.length)
-  for (const row of rows) wanted.set(row)
-  wanted.and(block.present)
-  const { vectors, norms, dimension } = block
-  return rows.length === 0 ? [] : searchExact({ query, metric, vectors, norms, dimension, rows: wanted, k: rows.length })
+export function distancesOf(rows: readonly number[], vectorAt: VectorAt, query: Float32Array, metric: Metric): { row: number; distance: number }[] {
+  const present = rows.filter((row) => vectorAt(row))
+  const block = denseVectors(present.map(vectorAt), query.length)
+  return searchExact({ ...block, query, metric, rows: block.present, k: present.length }).map(({ row, distance }) => ({ row: present[row]!, distance }))
 }
 
 function normOf(vector: Float32Array): number {

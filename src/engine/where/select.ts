@@ -1,6 +1,6 @@
 import type { Stamp } from '../../format/record.ts'
 import { selectCandidates } from '../query/candidates.ts'
-import { compareStamps } from '../query/list.ts'
+import { compareStamps } from '../../format/segment-sections.ts'
 import type { RowRef } from '../query/rows.ts'
 import type { Snapshot } from '../view.ts'
 
