@@ -1,0 +1,96 @@
+import { z } from 'zod'
+
+// One schema is the validation, the TypeScript types and the published JSON Schema.
+
+const environmentVariable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
+const patterns = z.array(z.string().min(1)).describe('Glob patterns on paths: `**/*.md`, `drafts/**`')
+const which = { include: patterns.optional(), exclude: patterns.optional() }
+
+const s3Source = z.strictObject({
+  type: z.literal('s3'),
+  url: z.string().regex(/^s3:\/\//, 's3://bucket/prefix'),
+  endpoint: z.string().optional(),
+  region: z.string().optional(),
+  accessKeyIdVariable: environmentVariable.optional(),
+  secretAccessKeyVariable: environmentVariable.optional(),
+  sessionTokenVariable: environmentVariable.optional(),
+  ...which,
+})
+const folderSource = z.strictObject({ type: z.literal('folder'), path: z.string().min(1), hidden: z.boolean().optional().describe('Files and folders whose names start with a dot too'), ...which })
+const gitSource = z.strictObject({ type: z.literal('git'), path: z.string().min(1).default('.').describe('The checkout, or a folder in it'), ref: z.string().default('HEAD'), ...which })
+const urlSource = z.strictObject({
+  type: z.literal('urls'),
+  urls: z.array(z.url()).optional(),
+  sitemap: z.string().optional().describe('URL or path of a sitemap.xml, or of an index of sitemaps'),
+  maxBytes: z.number().int().positive().optional(),
+  ...which,
+})
+
+export const sourceSchema = z.discriminatedUnion('type', [s3Source, folderSource, gitSource, urlSource])
+
+const embeddingSchema = z.discriminatedUnion('provider', [
+  z.strictObject({ provider: z.literal('static') }),
+  z.strictObject({
+    provider: z.literal('openai').describe('OpenAI, and everything that speaks its API: Ollama, vLLM, LM Studio …'),
+    model: z.string().min(1),
+    dimension: z.number().int().min(1).max(4096).optional(),
+    baseUrl: z.url().optional(),
+    apiKeyVariable: environmentVariable.default('OPENAI_API_KEY'),
+    batchTexts: z.number().int().min(1).max(2048).optional(),
+    batchTokens: z.number().int().min(1).optional(),
+    requestsAtOnce: z.number().int().min(1).max(64).optional(),
+    pricePerMillionTokens: z.number().min(0).optional(),
+  }),
+])
+
+const collectionDestination = z.strictObject({ type: z.literal('collection'), name: z.string().min(1) })
+const openaiDestination = z.strictObject({
+  type: z.literal('openai'),
+  vectorStore: z.string().min(1).describe('Id (vs_…) of a vector store, or a name: made where there is none of it'),
+  baseUrl: z.url().optional(),
+  apiKeyVariable: environmentVariable.default('OPENAI_API_KEY'),
+  chunking: z.strictObject({ maxTokens: z.number().int().min(100).max(4096), overlapTokens: z.number().int().min(0) }).optional(),
+  metadataFile: z.string().optional().describe('Kept in step in the form of `.deepgram/vectorstore_metadata.json`'),
+})
+
+export const destinationSchema = z.discriminatedUnion('type', [collectionDestination, openaiDestination])
+
+const duration = z.string().regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a time such as 30s, 5m, 1h')
+
+export const vectorizerSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/, 'up to 63 lower-case letters, digits, `-`, `_`, `.`, starting with a letter or digit'),
+  source: sourceSchema,
+  parsing: z.strictObject({ format: z.string().optional(), encoding: z.string().optional(), maxBytes: z.number().int().positive().optional() }).prefault({}),
+  chunking: z.strictObject({ method: z.enum(['structure', 'none']).default('structure'), tokens: z.number().int().min(16).max(8192).default(256), overlap: z.number().int().min(0).default(32) }).prefault({}),
+  formatting: z.strictObject({ template: z.string().includes('$chunk').describe('What is embedded: `$chunk`, `$title`, `$heading`, `$path`, and metadata keys') }).optional(),
+  embedding: embeddingSchema.default({ provider: 'static' }),
+  destinations: z.array(destinationSchema).min(1),
+  metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional().describe('Goes with every chunk'),
+  schedule: z.strictObject({ every: duration.default('5m') }).prefault({}).describe('For --watch'),
+  processing: z
+    .strictObject({
+      filesAtOnce: z.number().int().min(1).max(256).default(8),
+      claimFiles: z.number().int().min(1).max(1000).default(32).describe('Files that a worker takes at once'),
+      attempts: z.number().int().min(1).max(100).default(6),
+      retryAfter: duration.default('1m').describe('Doubled with every attempt'),
+      workerTimeout: duration.default('30s').describe('A worker that gives no sign for so long has died'),
+      deleteMissing: z.boolean().default(true),
+    })
+    .prefault({}),
+})
+
+export const declarationSchema = z.strictObject({ version: z.literal(1), bucket: z.string().optional(), vectorizers: z.array(vectorizerSchema).min(1) })
+
+/** What is kept in step with what, and how. Everything but name, source and destinations has a default. */
+export type VectorizerDeclaration = z.output<typeof vectorizerSchema>
+/** As written: defaults may be left out. */
+export type VectorizerInput = z.input<typeof vectorizerSchema>
+export type SourceDeclaration = z.output<typeof sourceSchema>
+export type DestinationDeclaration = z.output<typeof destinationSchema>
+/** A `windlass.yaml`. */
+export type Declaration = z.output<typeof declarationSchema>
+
+/** For `vectorizers.ts`-style configuration in TypeScript: checks the types and changes nothing. */
+export function defineVectorizer(vectorizer: VectorizerInput): VectorizerInput {
+  return vectorizer
+}
