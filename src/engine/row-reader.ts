@@ -42,7 +42,7 @@ export abstract class RowReader {
     return this.read(options, async (snapshot) => {
       const refs = await findRows(snapshot, options.space ?? 'records', keys)
       const present = refs.filter((ref) => ref !== null)
-      const rows = await readRows(present, options.include ?? {})
+      const rows = await readRows(snapshot, present, options.include ?? {})
       let next = 0
       return refs.map((ref) => (ref === null ? null : rows[next++]!))
     })

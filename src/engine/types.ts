@@ -8,7 +8,7 @@ export type Consistency = 'strong' | 'eventual'
 /** What a reader gets of a row; parts that were not asked for are absent. */
 export interface RowView {
   readonly key: string
-  /** Changes with every write of the row: what a condition compares. */
+  /** Changes with every write of the row, and when another collection takes the place of this one: what a condition compares. Opaque. */
   readonly version: string
   readonly vector?: Float32Array | null
   readonly metadata?: Metadata
@@ -148,7 +148,13 @@ export interface CollectionStats {
   readonly unflushedBytes: number
 }
 
-/** A position as an opaque token. */
-export function versionOf(stamp: Stamp): string {
-  return `${stamp.seq}.${stamp.ordinal}`
+/** Of the 80 random bits of a collection id that we make, 40 tell it from any other that ever had its name. */
+const incarnationLength = 8
+
+/**
+ * The version of a row that was last written at `changed` of the log of `collectionId`. It names the log: another that took its place, by a
+ * restore or after a drop, has commits of the same numbers (docs/protocol.md, B6).
+ */
+export function versionOf(collectionId: string, changed: Stamp): string {
+  return `${collectionId.slice(-incarnationLength)}.${changed.seq}.${changed.ordinal}`
 }

@@ -22,6 +22,7 @@ export interface SegmentState {
 
 /** A view that no write can change: what one read works on. */
 export interface Snapshot {
+  readonly collectionId: string
   readonly seq: number
   readonly schema: CollectionSchema
   readonly segments: readonly { readonly segment: Segment; readonly dead: Bitset }[]
@@ -105,6 +106,7 @@ export class View {
   snapshot(): Snapshot {
     for (const state of this.segments) state.shared = true
     return {
+      collectionId: this.manifest.collectionId,
       seq: this.seq,
       schema: this.schema,
       segments: this.segments.map(({ segment, dead }) => ({ segment, dead })),

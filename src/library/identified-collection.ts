@@ -98,7 +98,7 @@ class SnapshotMoment implements Moment {
   async find(selection: Selection, { include, ...page }: { offset?: number; limit?: number; include: Include }): Promise<RowView[]> {
     const refs = await selectInOrder(await this.#narrowed(selection), page)
     const rows: RowView[] = []
-    for (const part of chunksOf(refs, rowsReadAtOnce)) rows.push(...(await readRows(part, include)))
+    for (const part of chunksOf(refs, rowsReadAtOnce)) rows.push(...(await readRows(this.#snapshot, part, include)))
     return rows
   }
 

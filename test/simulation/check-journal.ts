@@ -1,7 +1,7 @@
 import type { Batch } from '../../src/engine/types.ts'
 import type { LogBatch } from '../../src/format/log-record.ts'
 import type { Entry, Outcome, Request, TakenSnapshot } from './journal.ts'
-import { expect, inOrder, isExpected, printModelRow, type Model, type ModelState } from './model.ts'
+import { inOrder, isExpected, type Model, type ModelState } from './model.ts'
 import { hasEnded, lastSeqOf, type TrueCollection } from './observer.ts'
 
 /**
@@ -121,8 +121,8 @@ class JournalCheck {
     if (outcome.kind === 'counted') return state.size === outcome.count
     if (outcome.kind !== 'rows') return false
     if (request.kind === 'list') return this.#model.list(position) === outcome.rows.join('\n')
-    if (request.kind === 'get') return request.keys.every((key, i) => (state.has(key) ? printModelRow(state.get(key)!) : null) === outcome.rows[i])
-    const rows = inOrder(state).filter(({ hasVector }) => hasVector).map(printModelRow)
+    if (request.kind === 'get') return request.keys.every((key, i) => (state.has(key) ? this.#model.print(state.get(key)!) : null) === outcome.rows[i])
+    const rows = inOrder(state).filter(({ hasVector }) => hasVector).map((row) => this.#model.print(row))
     return rows.sort().join('\n') === [...outcome.rows].sort().join('\n')
   }
 
@@ -142,7 +142,7 @@ class JournalCheck {
   #checkWrite(batch: Batch, { seq, putCount, deletedCount, skippedCount }: { seq: number; putCount: number; deletedCount: number; skippedCount: number }, low: number, high: number): number | string {
     if (putCount + deletedCount === 0) {
       const fits = this.#statesIn(low, high).some((state) => {
-        const expected = expect(state, batch)
+        const expected = this.#model.expect(state, batch)
         return expected && expected.putCount + expected.deletedCount === 0 && expected.skippedCount === skippedCount
       })
       return fits ? low : `did nothing, and there is no place between ${low} and ${high} where nothing was to do`
@@ -154,7 +154,7 @@ class JournalCheck {
     const steps = this.#model.stepsOf(seq)
     if (!steps || (mark !== null && !place)) return `was acknowledged at commit ${seq}, and is lost`
     for (let i = place ? place[1] : 0; i <= (place ? place[1] : steps.length - 1); i++) {
-      const expected = expect(steps[i]!, batch)
+      const expected = this.#model.expect(steps[i]!, batch)
       const after = steps[i + 1] ?? this.#model.at(seq)
       const isRight = expected && isExpected(steps[i]!, after, expected)
       if (isRight && expected.putCount === putCount && expected.deletedCount === deletedCount && expected.skippedCount === skippedCount) return seq
@@ -183,7 +183,7 @@ class JournalCheck {
     if (place) return `failed with ${error}, and stands in commit ${place[0]}: ${message}`
     if (error !== 'conflict') return 0
     if (!request.batch.conditions) return `conflict without a condition: ${message}`
-    return this.#statesIn(low, high).some((state) => expect(state, request.batch) === null)
+    return this.#statesIn(low, high).some((state) => this.#model.expect(state, request.batch) === null)
       ? 0
       : `was refused, and its condition held at every place between ${low} and ${high}: ${message}`
   }

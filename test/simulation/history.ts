@@ -4,10 +4,10 @@ import type { EngineCollection } from '../../src/engine/collection.ts'
 import { Bucket } from './bucket.ts'
 import { checkJournal } from './check-journal.ts'
 import { checkManifests, SegmentReader } from './check-manifests.ts'
-import { Client, printRow, type Stage } from './client.ts'
+import { Client, printMetadata, printRow, type Stage } from './client.ts'
 import { Journal } from './journal.ts'
 import { checkLinearizability } from './linearizability.ts'
-import { Model, printModelRow } from './model.ts'
+import { Model } from './model.ts'
 import { lastSeqOf, Observer } from './observer.ts'
 import { drawPlan, graceMs, noFaults, type HistoryPlan } from './plan.ts'
 import { SimProcess } from './sim-process.ts'
@@ -221,7 +221,7 @@ class History {
     const truth = { collections, modelOf: (id: string) => this.#modelOf(id), hasDate: this.#plan.hasDate }
     for (const collection of collections.values()) {
       const model = this.#modelOf(collection.id)
-      const initial = new Map([...model.at(model.first)].map(([key, row]) => [key, printModelRow(row).replace(/^[^=]*=/, '')]))
+      const initial = new Map([...model.at(model.first)].map(([key, row]) => [key, printMetadata(row.metadata)]))
       this.#problems.push(...checkJournal(entries, collection, truth))
       this.#problems.push(...checkLinearizability(entries, collection.id, initial))
       this.#problems.push(...(await checkManifests(collection, model, reader)))
@@ -235,7 +235,7 @@ class History {
     let model = this.#models.get(id)
     if (!model) {
       const { log, origin } = this.#observer.collections.get(id)!
-      model = origin ? new Model(log, origin.seq, this.#modelOf(origin.id).at(origin.seq)) : new Model(log)
+      model = origin ? new Model(id, log, origin.seq, this.#modelOf(origin.id).at(origin.seq)) : new Model(id, log)
       this.#models.set(id, model)
     }
     return model

@@ -88,7 +88,7 @@ function keysOf(entries: readonly Entry[]): Set<string> {
 function readVersions(entries: readonly Entry[]): Map<string, string> {
   const values = new Map<string, string>()
   for (const { collectionId, request, outcome } of entries) {
-    // A snapshot may be that of a collection whose place this one took: its versions are of another log.
+    // A snapshot may be that of a collection whose place this one took.
     if (outcome?.kind !== 'rows' || request.kind === 'read-snapshot') continue
     for (const row of outcome.rows) {
       const parsed = row && parseRow(row)
@@ -128,8 +128,8 @@ function effectOn(key: string, { request, outcome, collectionId }: Entry, versio
   function holds(conditions: readonly { version: string | null }[], value: Value): boolean {
     return conditions.every(({ version }) => {
       if (version === null) return value === null
-      const expected = versions.get(`${collectionId}/${version}`)
-      return expected === undefined || expected === value
+      // One that was read elsewhere, before a restore say, is none of this collection's.
+      return value !== null && versions.get(`${collectionId}/${version}`) === value
     })
   }
 }

@@ -27,6 +27,7 @@ export interface Expected {
 
 /** The content after each commit, and before each batch of it, computed on plain maps. */
 export class Model {
+  readonly #id: string
   /** The number that the log begins after: 0, or where a branch began. */
   readonly first: number
   readonly #states: ModelState[]
@@ -34,8 +35,9 @@ export class Model {
   readonly #printed = new Map<number, string>()
   readonly #endsAt: number
 
-  /** @param start The content of another collection that this one began as. */
-  constructor(log: readonly LogRecord[], first = 0, start: ModelState = new Map()) {
+  /** @param id The collection's. @param start The content of another collection that this one began as. */
+  constructor(id: string, log: readonly LogRecord[], first = 0, start: ModelState = new Map()) {
+    this.#id = id
     this.first = first
     this.#states = [start]
     const end = log.at(-1)?.event?.kind
@@ -72,17 +74,29 @@ export class Model {
   /** All rows after commit `position`, in the order they were inserted, as a list of them prints. */
   list(position: number): string {
     let printed = this.#printed.get(position)
-    if (printed === undefined) this.#printed.set(position, (printed = inOrder(this.at(position)).map(printModelRow).join('\n')))
+    if (printed === undefined) this.#printed.set(position, (printed = inOrder(this.at(position)).map((row) => this.print(row)).join('\n')))
     return printed
+  }
+
+  /** A row as clients see it. */
+  print({ key, changed, metadata }: ModelRow): string {
+    return `${key}@${this.#versionOf(changed)}=${printMetadata(metadata)}`
+  }
+
+  /** What `batch` must do in `state`; null when a condition does not hold. */
+  expect(state: ModelState, batch: Batch): Expected | null {
+    const isAt = (row: ModelRow | undefined, version: string | null) => (row ? this.#versionOf(row.changed) : null) === version
+    return (batch.conditions ?? []).every(({ key, version }) => isAt(state.get(key), version)) ? expect(state, batch) : null
+  }
+
+  // Two logs have commits of one number: what a version is must not depend on that.
+  #versionOf(changed: string): string {
+    return `${this.#id.slice(-8)}.${changed}`
   }
 }
 
 export function inOrder(state: ModelState): ModelRow[] {
   return [...state.values()].sort((a, b) => a.bornOrder[0] - b.bornOrder[0] || a.bornOrder[1] - b.bornOrder[1])
-}
-
-export function printModelRow({ key, changed, metadata }: ModelRow): string {
-  return `${key}@${changed}=${printMetadata(metadata)}`
 }
 
 function applyEffects(state: ModelState, batch: LogBatch, seq: number, firstOrdinal: number): ModelState {
@@ -98,9 +112,8 @@ function applyEffects(state: ModelState, batch: LogBatch, seq: number, firstOrdi
   return next
 }
 
-/** What `batch` must do in `state`; null when a condition does not hold. Written anew, on purpose: it shares nothing with the engine's resolver. */
-export function expect(state: ModelState, batch: Batch): Expected | null {
-  for (const { key, version } of batch.conditions ?? []) if ((state.get(key)?.changed ?? null) !== version) return null
+// Written anew, on purpose: it shares nothing with the engine's resolver.
+function expect(state: ModelState, batch: Batch): Expected {
   const rows = new Map<string, { metadata: Metadata; born: string | null }>()
   for (const { key, metadata, born } of state.values()) rows.set(key, { metadata, born })
   const touched = new Set<string>()

@@ -10,6 +10,7 @@ export interface Mutant {
   readonly seed: number
 }
 
+const resolve = 'src/engine/commit/resolve.ts'
 const writer = 'src/engine/commit/writer.ts'
 const core = 'src/engine/core.ts'
 const flush = 'src/engine/maintain/flush.ts'
@@ -102,6 +103,12 @@ export const mutants: readonly Mutant[] = [
     rule: 'B1: floor >= n is outcome-unknown, never success',
     edits: [{ file: writer, find: 'if ((await this.#floor(key)) >= record.seq) {', replace: 'if ((await this.#floor(key)) < 0) {' }],
     seed: 555,
+  },
+  {
+    name: 'a condition compares numbers, whatever log they are of',
+    rule: 'B6: a version names its log',
+    edits: [{ file: resolve, find: 'if (version !== condition.version) {', replace: 'if (version?.slice(9) !== condition.version?.slice(9)) {' }],
+    seed: 1497,
   },
   {
     name: 'flush takes its floor after its rows',

@@ -6,6 +6,7 @@ import { seededRandom } from '../../base/random.ts'
 import { encodeLogRecord, logKey } from '../../format/log-record.ts'
 import { MemoryStore } from '../../store/memory-store.ts'
 import type { ObjectStore, PutOptions } from '../../store/object-store.ts'
+import { versionOf } from '../types.ts'
 import { newDatabase, schema } from '../testing.ts'
 
 const fastClock: Clock = { ...systemClock, sleep: () => Promise.resolve() }
@@ -120,6 +121,7 @@ test('a writer whose put won, and that sleeps until its number was swept and tak
   const sleeper = await newDatabase(answers, { clock, settings }).collection('c')
   await sleeper.write({ operations: [{ op: 'put', row: { key: 'a' } }] })
   await expect(sleeper.write({ operations: [{ op: 'put', row: { key: 'b' } }] })).rejects.toMatchObject({ kind: 'outcome-unknown' })
-  expect((await other.list()).rows.map((row) => `${row.key}@${row.version}`)).toEqual(['a@1.0', 'b@2.0'])
-  expect((await sleeper.list()).rows.map((row) => `${row.key}@${row.version}`)).toEqual(['a@1.0', 'b@2.0'])
+  const seen = [`a@${versionOf(other.id, { seq: 1, ordinal: 0 })}`, `b@${versionOf(other.id, { seq: 2, ordinal: 0 })}`]
+  expect((await other.list()).rows.map((row) => `${row.key}@${row.version}`)).toEqual(seen)
+  expect((await sleeper.list()).rows.map((row) => `${row.key}@${row.version}`)).toEqual(seen)
 })

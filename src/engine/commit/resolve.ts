@@ -66,7 +66,7 @@ export class Resolver {
     const base = await this.#locate(batch)
     for (const condition of batch.conditions ?? []) {
       const found = await this.#current(condition.space ?? 'records', condition.key, base)
-      const version = found ? versionOf(found.changed) : null
+      const version = found ? versionOf(this.#snapshot.collectionId, found.changed) : null
       if (version !== condition.version) {
         const expected = condition.version === null ? 'absent' : `at version ${condition.version}`
         throw new WindlassError('conflict', `row ${JSON.stringify(condition.key)} is ${version === null ? 'absent' : `at version ${version}`}, expected ${expected}: read it again`, { path: 'conditions' })
@@ -173,7 +173,7 @@ export class Resolver {
   async #whole(space: Space, key: string, base: Map<string, RowRef>): Promise<Pick<Row, 'vector' | 'metadata' | 'document'>> {
     const pending = this.#pending.get(pendingName(space, key))
     if (pending && 'row' in pending.state) return pending.state.row
-    const [view] = await readRows([base.get(pendingName(space, key))!], { vector: true, metadata: true, document: true })
+    const [view] = await readRows(this.#snapshot, [base.get(pendingName(space, key))!], { vector: true, metadata: true, document: true })
     return { vector: view!.vector ?? null, metadata: view!.metadata ?? {}, document: view!.document ?? null }
   }
 
@@ -188,7 +188,7 @@ export class Resolver {
     }
     const keys: string[] = []
     await forEachInGroups(chunksOf(refs, 10_000), async (chunk) => {
-      for (const { key } of await readRows(chunk, {})) if (!this.#pending.has(pendingName(space, key))) keys.push(key)
+      for (const { key } of await readRows(this.#snapshot, chunk, {})) if (!this.#pending.has(pendingName(space, key))) keys.push(key)
     })
     for (const entry of this.#pending.values()) {
       if (entry.space === space && 'row' in entry.state && matchesFilter(filter, entry.state.row.metadata, defaultFilterRules)) keys.push(entry.key)

@@ -194,6 +194,29 @@ describe('restore', () => {
     expect(await keysIn(await open().collection('parent'))).toEqual(['a', 'c', 'tail', 'later'])
   })
 
+  test('a version that was read before is not that of another row which the restored log has at the same number', async () => {
+    const { open } = world()
+    const database = open()
+    const c = await database.create('parent', schema())
+    await put(c, 'x')
+    await c.createSnapshot('s')
+    await c.write({ operations: [{ op: 'put', row: { key: 'x', document: 'the one that was read' } }] })
+    const [read] = await c.get(['x'])
+    const restored = await open().restore('parent', 's')
+    await restored.write({ operations: [{ op: 'put', row: { key: 'x', document: 'of somebody else' } }] })
+    const [now] = await restored.get(['x'])
+    const write = (version: string) => database.with('parent', (each) => each.write({ operations: [{ op: 'put', row: { key: 'x', document: 'mine' } }], conditions: [{ key: 'x', version }] }))
+    await expect(write(read!.version)).rejects.toMatchObject({ kind: 'conflict' })
+    expect(await write(now!.version)).toMatchObject({ putCount: 1 })
+    // Nor of a collection that is made under the name of one that was dropped.
+    await database.drop('parent')
+    const anew = await database.create('parent', schema())
+    await put(anew, 'x')
+    await put(anew, 'x')
+    await expect(write(read!.version)).rejects.toMatchObject({ kind: 'conflict' })
+    expect((await anew.get(['x'], { include: { document: true } }))[0]).toMatchObject({ document: 'text x' })
+  })
+
   test('a writer that has the old one open goes on with the new one', async () => {
     const { open } = world()
     const database = open()

@@ -22,7 +22,7 @@ export async function listRows(snapshot: Snapshot, options: ListOptions): Promis
   const candidates = await selectCandidates(snapshot, options.space ?? 'records', options.filter)
   const first = await firstRows(candidates, after, limit + 1)
   const page = first.slice(0, limit)
-  const rows = await readRows(page.map(({ ref }) => ref), options.include ?? {})
+  const rows = await readRows(snapshot, page.map(({ ref }) => ref), options.include ?? {})
   const last = page.at(-1)
   return first.length > limit && last ? { rows, next: encodeToken(last.born) } : { rows }
 }

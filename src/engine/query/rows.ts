@@ -39,15 +39,15 @@ export async function stampsOf(ref: RowRef): Promise<{ born: Stamp; changed: Sta
   return { born: rows.bornAt(ref.rowIndex), changed: rows.changedAt(ref.rowIndex) }
 }
 
-/** Reads what `include` asks for, a segment's rows together. @returns In the order of `refs`. */
-export async function readRows(refs: readonly RowRef[], include: Include): Promise<RowView[]> {
+/** Reads what `include` asks for of rows of a snapshot, a segment's together. @returns In the order of `refs`. */
+export async function readRows({ collectionId }: Pick<Snapshot, 'collectionId'>, refs: readonly RowRef[], include: Include): Promise<RowView[]> {
   const views = new Array<RowView>(refs.length)
   const bySegment = new Map<Segment, { position: number; rowIndex: number }[]>()
   const carded = new Map<Segment, { position: number; card: RowCard }[]>()
   refs.forEach((ref, position) => {
     if ('row' in ref) {
       const { key, changed, vector, metadata, document } = ref.row
-      views[position] = project(key, versionOf(changed), vector, metadata, document, include)
+      views[position] = project(key, versionOf(collectionId, changed), vector, metadata, document, include)
       return
     }
     const { segment, rowIndex, card } = ref
@@ -66,7 +66,7 @@ export async function readRows(refs: readonly RowRef[], include: Include): Promi
       let text = 0
       group.forEach(({ position, card }, i) => {
         const document = documents && card.document ? decodeText(documents[text++]!, 'documents', card.row, segment.key) : null
-        views[position] = project(card.key, versionOf(card.changed), vectors?.[i] ?? null, metadata ? decodeMetadata(metadata[i]!, segment.key) : {}, document, include)
+        views[position] = project(card.key, versionOf(collectionId, card.changed), vectors?.[i] ?? null, metadata ? decodeMetadata(metadata[i]!, segment.key) : {}, document, include)
       })
     }),
     ...[...bySegment].map(async ([segment, group]) => {
@@ -79,7 +79,7 @@ export async function readRows(refs: readonly RowRef[], include: Include): Promi
         include.vector ? segment.vectorsOf(rowIndexes) : null,
       ])
       group.forEach(({ position, rowIndex }, i) => {
-        const version = versionOf(rows.changedAt(rowIndex))
+        const version = versionOf(collectionId, rows.changedAt(rowIndex))
         views[position] = project(keys.keyAt(rowIndex), version, vectors?.[i] ?? null, metadata?.[i] ?? {}, documents?.[i] ?? null, include)
       })
     }),

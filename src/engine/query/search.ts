@@ -50,7 +50,7 @@ export async function search(snapshot: Snapshot, options: QueryOptions, analyzer
   const vectorLeg = vector ? await scoreVectors(snapshot, sources, { query: vector, ...wish }, tally) : null
 
   const ordered = order(options, k, textTop, text, vectorLeg)
-  const views = await readRows(ordered.map(({ id, card }) => rowRefOf(sources, id, card)), options.include ?? {})
+  const views = await readRows(snapshot, ordered.map(({ id, card }) => rowRefOf(sources, id, card)), options.include ?? {})
   const matches = ordered.map(({ score, distance, textScore }, i): Match => ({
     ...views[i]!,
     score,

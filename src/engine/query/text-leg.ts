@@ -7,7 +7,6 @@ import { textOf } from '../memtable.ts'
 import type { Segment } from '../segment.ts'
 import type { Snapshot } from '../view.ts'
 import { sourceStride, type Candidates } from './candidates.ts'
-import { readRows } from './rows.ts'
 
 /** A row by id (source × 2^32 + row), and its BM25. */
 export interface TextScored {
@@ -94,8 +93,8 @@ async function buildPostings(segment: Segment, field: string, analyzer: Analyzer
   ;(await segment.rowsOfSpace('records')).forEach((row) => rows.push(row))
   for (let start = 0; start < rows.length; start += rowsReadAtOnce) {
     const part = rows.slice(start, start + rowsReadAtOnce)
-    const views = await readRows(part.map((rowIndex) => ({ segment, rowIndex })), { metadata: true })
-    views.forEach(({ metadata = {} }, i) => {
+    const contents = await segment.metadataOf(part)
+    contents.forEach((metadata, i) => {
       const text = textOf({ document: null, metadata }, field)
       if (text !== null) postings.add(part[i]!, analyzer.terms(text))
     })

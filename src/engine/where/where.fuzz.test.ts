@@ -43,7 +43,7 @@ test('narrow keeps the rows that match, in the order of insertion, in segments a
       await collection.write({ operations: deleted.map((key) => ({ op: 'delete', key })) })
       const found = await collection.inspect({}, async (snapshot) => {
         const narrowed = await narrow(snapshot, { where, ...(keys && { keys }) }, collection.core.context)
-        return readRows(await selectInOrder(narrowed, { offset, limit }), { metadata: true, document: true })
+        return readRows(snapshot, await selectInOrder(narrowed, { offset, limit }), { metadata: true, document: true })
       })
       const matching = [...expected.values()].filter((row) => matchesWhere(where, row) && (!keys || keys.includes(row.key)))
       expect(found.map(({ key }) => key)).toEqual(matching.slice(offset, offset + limit).map(({ key }) => key))
