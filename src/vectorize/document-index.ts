@@ -1,15 +1,16 @@
 import type { Clock } from '../base/clock.ts'
 import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
-import { limits } from '../base/limits.ts'
-import { newNonce, type Random } from '../base/random.ts'
-import { chunkDocument, chunkKey, parseDocument, type Chunk, type ParsedDocument } from '../documents/document.ts'
+import type { Random } from '../base/random.ts'
+import { parseDocument } from '../documents/document.ts'
 import type { EmbeddingModel } from '../embed/embedding-model.ts'
 import type { EngineCollection } from '../engine/collection.ts'
 import { parseFilter } from '../engine/query/filter.ts'
-import type { Operation, ReadOptions } from '../engine/types.ts'
+import type { ReadOptions } from '../engine/types.ts'
 import type { Metadata } from '../format/record.ts'
-import { hashText, readOnce } from './content.ts'
-import { checkDocumentMetadata, chunkHashLength, decodeDocumentRow, encodeChunkRow, encodeDocumentRow, indexedText, type DocumentRow } from './document-rows.ts'
+import { chunkBatches, defaultChunking, embedChunks, type ChunkingSettings } from './chunk-batches.ts'
+import { imageFormats, noText, readContent, type Content } from './content.ts'
+import { checkDocumentMetadata, decodeDocumentRow, encodeDocumentRow, indexedText, type DocumentRow } from './document-rows.ts'
+import { CollectionWriter, removeDocument, storedVectors } from './document-writer.ts'
 
 /** A file to index. `open` may be called twice for a large file: once to hash, once to parse. */
 export interface SourceDocument {
@@ -27,25 +28,7 @@ export interface IndexResult {
   readonly sizeBytes: number
 }
 
-export interface ChunkingSettings {
-  readonly tokensMax: number
-  readonly overlapTokens: number
-}
-
-export const defaultChunking: ChunkingSettings = { tokensMax: 256, overlapTokens: 32 }
-
-/** Texts embedded in one call: enough for a batch, few enough for memory. */
-const embedBatch = 64
-/** Rows of a document are kept back until this many bytes; a longer document becomes a generation. */
-const atomicBytesMax = limits.commitBytesMax / 2
 const conflictRetriesMax = 4
-const imageFormats = new Set(['pdf', 'docx'])
-
-interface Content {
-  readonly sha256: string
-  readonly sizeBytes: number
-  open(): AsyncIterable<Uint8Array>
-}
 
 /** Files in a collection: one row a file, one record a chunk, always replaced together. */
 export class DocumentIndex {
@@ -71,7 +54,7 @@ export class DocumentIndex {
   async index(document: SourceDocument, { signal }: { signal?: AbortSignal } = {}): Promise<IndexResult> {
     const metadata = document.metadata ?? {}
     checkDocumentMetadata(metadata)
-    const content = await readContent(document)
+    const content = await readContent(() => document.open())
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
       const old = await this.find(document.source)
@@ -109,11 +92,7 @@ export class DocumentIndex {
       const old = await this.find(source)
       if (!old) return false
       try {
-        await this.#collection.write({
-          operations: [...deletesOf(old), { op: 'delete', space: 'documents', key: source }],
-          conditions: [{ space: 'documents', key: source, version: old.version }],
-        })
-        if (old.generation !== undefined) await this.#removeOtherGenerations(source, null)
+        await removeDocument(this.#collection, old)
         return true
       } catch (error) {
         if (!isWindlassError(error, 'conflict') || attempt >= conflictRetriesMax) throw error
@@ -121,7 +100,7 @@ export class DocumentIndex {
     }
   }
 
-  /** Stores the new chunks and takes the old away. @returns how many chunks the document has now. */
+  /** Stores the new chunks and takes the old away; those whose text is as it was keep their vectors. @returns how many there are now. */
   async #replace(document: SourceDocument, content: Content, old: DocumentRow | null, signal: AbortSignal | undefined): Promise<number> {
     const parsed = await parseDocument({
       name: document.source,
@@ -129,76 +108,20 @@ export class DocumentIndex {
       open: () => content.open(),
       ...(document.contentType !== undefined && { contentType: document.contentType }),
     })
-    const rows = new ChunkRows(document, parsed)
-    let texts: { chunk: Chunk; key: string }[] = []
-    const embed = async () => {
-      const vectors = await this.#model.embed(texts.map(({ chunk }) => indexedText(chunk)), { kind: 'document', ...(signal && { signal }) })
-      texts.forEach(({ chunk, key }, i) => rows.add(key, chunk, vectors[i]!))
-      texts = []
-      if (rows.sizeBytes > atomicBytesMax) await this.#spill(rows)
+    const head = { source: document.source, title: parsed.title, format: parsed.format, sizeBytes: content.sizeBytes, sha256: content.sha256, metadata: document.metadata ?? {} }
+    const writer = new CollectionWriter({ collection: this.#collection, model: this.#model.name, clock: this.#clock, random: this.#random }, head, old)
+    const places = new Map(old?.chunkHashes.map((hash, index) => [hash, index]))
+    const { embeddingModel } = await this.#collection.schema()
+    for await (const batch of chunkBatches(parsed, { chunking: this.#chunking, model: this.#model, format: indexedText, ...(signal && { signal }) })) {
+      const again = old && embeddingModel === this.#model.name ? batch.flatMap(({ hash }) => (places.has(hash) ? [{ index: places.get(hash)!, hash }] : [])) : []
+      const vectors = again.length > 0 ? await storedVectors(this.#collection, old!, again) : []
+      const known = new Map(again.flatMap(({ hash }, i): [string, Float32Array][] => (vectors[i] ? [[hash, vectors[i]]] : [])))
+      await writer.write((await embedChunks(batch, known, this.#model, signal)).chunks)
     }
-    const chunks = chunkDocument(parsed.blocks, { ...this.#chunking, countTokens: (text) => this.#model.countTokens(text), ...(signal && { signal }) })
-    for await (const chunk of chunks) {
-      const hash = hashText(chunk.text).slice(0, chunkHashLength)
-      // With a generation the row of the document names no hashes: a gigabyte has a million of them.
-      if (rows.generation === undefined) rows.hashes.push(hash)
-      texts.push({ chunk, key: chunkKey(document.source, chunk.index, hash) })
-      if (texts.length >= embedBatch) await embed()
-    }
-    await embed()
     // An empty text file is what it is; pages without text are pictures of it.
-    if (rows.count === 0 && imageFormats.has(parsed.format)) {
-      throw new WindlassError('invalid', `${document.source} holds no text, only pictures perhaps: recognize their text first`, { path: document.source })
-    }
-    await this.#flip(rows, document, content, parsed, old)
-    return rows.count
-  }
-
-  /** Writes what is held back under a new generation, which no search shows until the document's row names it. */
-  async #spill(rows: ChunkRows): Promise<void> {
-    rows.generation ??= newNonce(this.#random)
-    rows.hashes.length = 0
-    await this.#collection.write({ operations: rows.take(), embeddingModel: this.#model.name })
-  }
-
-  /** The commit that makes the new content the document's content. */
-  async #flip(rows: ChunkRows, document: SourceDocument, content: Content, parsed: ParsedDocument, old: DocumentRow | null): Promise<void> {
-    const row = encodeDocumentRow(
-      {
-        source: document.source,
-        title: parsed.title,
-        format: parsed.format,
-        sizeBytes: content.sizeBytes,
-        sha256: content.sha256,
-        chunkCount: rows.count,
-        state: 'indexed',
-        error: undefined,
-        generation: rows.generation,
-        metadata: document.metadata ?? {},
-        chunkHashes: rows.hashes,
-      },
-      this.#clock.now(),
-    )
-    const puts = rows.take()
-    const kept = new Set(puts.map((operation) => (operation.op === 'put' ? operation.row.key : '')))
-    const deletes = old ? deletesOf(old).filter((operation) => operation.op !== 'delete' || !kept.has(operation.key)) : []
-    await this.#collection.write({
-      operations: [...deletes, ...puts, { op: 'put', space: 'documents', row }],
-      conditions: [{ space: 'documents', key: document.source, version: old?.version ?? null }],
-      embeddingModel: this.#model.name,
-    })
-    if (rows.generation !== undefined || old?.generation !== undefined) await this.#removeOtherGenerations(document.source, rows.generation ?? null)
-  }
-
-  /** Sweeps chunks of a file that its row does not name; searches hide them already. */
-  async #removeOtherGenerations(source: string, generation: string | null): Promise<void> {
-    const others = generation === null ? { generation: { $exists: true } } : { generation: { $exists: true, $ne: generation } }
-    const filter = parseFilter({ source, ...others })
-    for (;;) {
-      const { rows } = await this.#collection.list({ filter, limit: limits.listPageMax })
-      if (rows.length === 0) return
-      await this.#collection.write({ operations: rows.map(({ key }) => ({ op: 'delete', key })) })
-    }
+    if (writer.count === 0 && imageFormats.has(parsed.format)) throw noText(document.source)
+    await writer.commit()
+    return writer.count
   }
 
   async #recordFailure(document: SourceDocument, content: Content, old: DocumentRow | null, error: unknown): Promise<void> {
@@ -222,62 +145,6 @@ export class DocumentIndex {
     // The failure itself is what the caller must hear of; a lost note of it is not.
     await this.#collection.write({ operations: [{ op: 'put', space: 'documents', row }], conditions }).catch(() => undefined)
   }
-}
-
-/** Records of a document that are ready to be written. */
-class ChunkRows {
-  readonly hashes: string[] = []
-  generation: string | undefined
-  count = 0
-  sizeBytes = 0
-  #operations: Operation[] = []
-  readonly #document: SourceDocument
-  readonly #parsed: ParsedDocument
-
-  constructor(document: SourceDocument, parsed: ParsedDocument) {
-    this.#document = document
-    this.#parsed = parsed
-  }
-
-  add(key: string, chunk: Chunk, vector: Float32Array): void {
-    const { source, metadata = {} } = this.#document
-    const place = { source, title: this.#parsed.title, generation: undefined, metadata }
-    this.#operations.push({ op: 'put', row: encodeChunkRow(key, chunk, vector, place) })
-    this.sizeBytes += vector.length * 4 + chunk.text.length * 3 + 512
-    this.count++
-  }
-
-  /** Hands over what is held, marked with the generation if there is one by now. */
-  take(): Operation[] {
-    const { generation } = this
-    const taken = this.#operations.map((operation): Operation => {
-      if (generation === undefined || operation.op !== 'put') return operation
-      const { row } = operation
-      return { op: 'put', row: { ...row, key: `${row.key}.${generation.slice(0, 8)}`, metadata: { ...row.metadata, generation } } }
-    })
-    this.#operations = []
-    this.sizeBytes = 0
-    return taken
-  }
-}
-
-function deletesOf(row: DocumentRow): Operation[] {
-  return row.chunkHashes.map((hash, index) => ({ op: 'delete', key: chunkKey(row.source, index, hash) }))
-}
-
-async function readContent(document: SourceDocument): Promise<Content> {
-  const small = await readOnce(document.open())
-  if (small.bytes) {
-    const { bytes } = small
-    return {
-      sha256: small.sha256,
-      sizeBytes: bytes.length,
-      open: async function* () {
-        yield bytes
-      },
-    }
-  }
-  return { sha256: small.sha256, sizeBytes: small.sizeBytes, open: () => document.open() }
 }
 
 function sameMetadata(a: Metadata, b: Metadata): boolean {

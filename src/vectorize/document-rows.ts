@@ -28,7 +28,7 @@ const chunkFields = ['source', 'title', 'heading', 'chunk', 'page', 'lineStart',
 const documentFields = ['source', 'title', 'format', 'sizeBytes', 'sha256', 'chunkCount', 'state', 'error', 'indexedAt', 'generation'] as const
 const reserved = new Set<string>([...chunkFields, ...documentFields])
 
-/** Characters of a chunk's text hash that its key keeps: 64 bits, and only within one document and position. */
+/** Characters of the hash of a chunk's embedded text that its key keeps: 64 bits, compared only within one document. */
 export const chunkHashLength = 16
 
 /** @throws {WindlassError} `invalid` when metadata uses a name of ours. */
@@ -71,17 +71,18 @@ export function decodeDocumentRow(view: RowView): DocumentRow {
   }
 }
 
-/** The record of a chunk. Its document is the heading path and the passage, so that both are found by their words. */
+/** The record of a chunk. @param text What was embedded: the heading path and the passage, so that both are found by their words. */
 export function encodeChunkRow(
   key: string,
   chunk: Chunk,
+  text: string,
   vector: Float32Array,
   document: { source: string; title: string | undefined; generation: string | undefined; metadata: Metadata },
 ): RowInput {
   const { index, headingPath, page, lineStart, lineEnd, byteStart, byteEnd } = chunk
   const { source, title, generation } = document
   const place = { source, title, heading: headingPath.length > 0 ? headingPath : undefined, chunk: index, page, lineStart, lineEnd, byteStart, byteEnd, generation }
-  return { key, vector, document: indexedText(chunk), metadata: withoutUndefined({ ...document.metadata, ...place }) }
+  return { key, vector, document: text, metadata: withoutUndefined({ ...document.metadata, ...place }) }
 }
 
 /** What is embedded, and searched by words: the heading path, then the passage. */
