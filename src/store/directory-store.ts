@@ -149,7 +149,7 @@ export class DirectoryStore implements ObjectStore {
       for await (const key of listFolder(this.root, folder, prefix, startAfter)) {
         throwIfAborted(signal)
         const version = await currentVersion(this.#pathOf(key))
-        if (version && !version.isTombstone) yield { key, size: version.size, lastModified: version.lastModified }
+        if (version && !version.isTombstone) yield { key, size: version.size, etag: version.etag, lastModified: version.lastModified }
       }
     } catch (error) {
       throw fromFileError(error, { url: this.url, key: prefix, operation: 'list' })

@@ -77,7 +77,7 @@ export class MemoryStore implements ObjectStore {
     const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix) && compareUtf8(key, startAfter) > 0)
     for (const key of keys.sort(compareUtf8)) {
       const object = this.#objects.get(key)
-      if (object) yield { key, size: object.bytes.length, lastModified: object.lastModified }
+      if (object) yield { key, size: object.bytes.length, etag: object.etag, lastModified: object.lastModified }
     }
   }
 

@@ -41,6 +41,8 @@ export interface PutResult {
 export interface ListedObject {
   readonly key: string
   readonly size: number
+  /** The etag that a read of it would answer; absent where a listing does not tell. */
+  readonly etag?: string
   readonly lastModified: number | undefined
 }
 

@@ -107,8 +107,8 @@ export class S3Store implements ObjectStore {
     for (let token: string | undefined; ; ) {
       const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, ...(token === undefined ? { StartAfter: startAfter || undefined } : { ContinuationToken: token }) })
       const { output } = await this.#connection.send<ListObjectsV2CommandOutput>(command, { operation: 'list', key: prefix, action: 's3:ListBucket', signal })
-      for (const { Key, Size, LastModified } of output.Contents ?? []) {
-        if (Key !== undefined) yield { key: Key, size: Size ?? 0, lastModified: LastModified?.getTime() }
+      for (const { Key, Size, ETag, LastModified } of output.Contents ?? []) {
+        if (Key !== undefined) yield { key: Key, size: Size ?? 0, ...(ETag !== undefined && { etag: ETag }), lastModified: LastModified?.getTime() }
       }
       token = output.NextContinuationToken
       if (!token) return

@@ -221,6 +221,13 @@ function testListing(promise: Declare): void {
     assert.deepEqual(listed, [['s/b', 2]])
   })
 
+  promise('an etag that a listing tells is that of the object as it is now', async (store) => {
+    for (const value of ['one', 'two']) {
+      await store.put('key', text(value))
+      for await (const { etag } of store.list('')) if (etag !== undefined) assert.equal(etag, (await found(store, 'key')).etag)
+    }
+  })
+
   promise('list goes on past a page of 1,000', async (store) => {
     const all = Array.from({ length: 1234 }, (_, i) => `p/${String(i).padStart(5, '0')}`)
     for (let i = 0; i < all.length; i += 50)
