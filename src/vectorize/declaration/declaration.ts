@@ -1,28 +1,31 @@
 import { z } from 'zod'
 
-// One schema is the validation, the TypeScript types and the published JSON Schema.
+// One schema is the validation, the TypeScript types and the published JSON Schema. Messages say what was expected; what was found is
+// added by problems.ts. What no schema can say (names twice, an overlap longer than a chunk) is in contradictions.ts.
 
 const environmentVariable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
-const patterns = z.array(z.string().min(1)).describe('Glob patterns on paths: `**/*.md`, `drafts/**`')
+const patterns = z.array(z.string().min(1)).describe('Glob patterns on paths: `**/*.md`, `drafts/**`; without a slash, names in any folder')
 const which = { include: patterns.optional(), exclude: patterns.optional() }
+// `$NAME` and `${NAME}` are replaced when the vectorizer is opened (variables.ts), so an address may begin with one.
+const webAddress = z.string().regex(/^(https?:\/\/|\$)/i, 'an http:// or https:// URL')
 
 const s3Source = z.strictObject({
   type: z.literal('s3'),
-  url: z.string().regex(/^s3:\/\//, 's3://bucket/prefix'),
-  endpoint: z.string().optional(),
-  region: z.string().optional(),
+  url: z.string().regex(/^(s3:\/\/|\$)/i, 's3://bucket/prefix'),
+  endpoint: webAddress.optional(),
+  region: z.string().min(1).optional(),
   accessKeyIdVariable: environmentVariable.optional(),
   secretAccessKeyVariable: environmentVariable.optional(),
   sessionTokenVariable: environmentVariable.optional(),
   ...which,
 })
 const folderSource = z.strictObject({ type: z.literal('folder'), path: z.string().min(1), hidden: z.boolean().optional().describe('Files and folders whose names start with a dot too'), ...which })
-const gitSource = z.strictObject({ type: z.literal('git'), path: z.string().min(1).default('.').describe('The checkout, or a folder in it'), ref: z.string().default('HEAD'), ...which })
+const gitSource = z.strictObject({ type: z.literal('git'), path: z.string().min(1).default('.').describe('The checkout, or a folder in it'), ref: z.string().min(1).default('HEAD'), ...which })
 const urlSource = z.strictObject({
   type: z.literal('urls'),
-  urls: z.array(z.url()).optional(),
-  sitemap: z.string().optional().describe('URL or path of a sitemap.xml, or of an index of sitemaps'),
-  maxBytes: z.number().int().positive().optional(),
+  urls: z.array(webAddress).min(1).optional(),
+  sitemap: z.string().min(1).optional().describe('URL or path of a sitemap.xml, or of an index of sitemaps'),
+  maxBytes: z.number().int().positive().optional().describe('Larger documents are an error; default 100 MiB'),
   ...which,
 })
 
@@ -34,7 +37,7 @@ const embeddingSchema = z.discriminatedUnion('provider', [
     provider: z.literal('openai').describe('OpenAI, and everything that speaks its API: Ollama, vLLM, LM Studio …'),
     model: z.string().min(1),
     dimension: z.number().int().min(1).max(4096).optional(),
-    baseUrl: z.url().optional(),
+    baseUrl: webAddress.optional(),
     apiKeyVariable: environmentVariable.default('OPENAI_API_KEY'),
     batchTexts: z.number().int().min(1).max(2048).optional(),
     batchTokens: z.number().int().min(1).optional(),
@@ -47,7 +50,7 @@ const collectionDestination = z.strictObject({ type: z.literal('collection'), na
 const openaiDestination = z.strictObject({
   type: z.literal('openai'),
   vectorStore: z.string().min(1).describe('Id (vs_…) of a vector store, or a name: made where there is none of it'),
-  baseUrl: z.url().optional(),
+  baseUrl: webAddress.optional(),
   apiKeyVariable: environmentVariable.default('OPENAI_API_KEY'),
   chunking: z.strictObject({ maxTokens: z.number().int().min(100).max(4096), overlapTokens: z.number().int().min(0) }).optional(),
   metadataFile: z.string().optional().describe('Kept in step in the form of `.deepgram/vectorstore_metadata.json`'),
@@ -62,7 +65,7 @@ export const vectorizerSchema = z.strictObject({
   source: sourceSchema,
   parsing: z.strictObject({ format: z.string().optional(), encoding: z.string().optional(), maxBytes: z.number().int().positive().optional() }).prefault({}),
   chunking: z.strictObject({ method: z.enum(['structure', 'none']).default('structure'), tokens: z.number().int().min(16).max(8192).default(256), overlap: z.number().int().min(0).default(32) }).prefault({}),
-  formatting: z.strictObject({ template: z.string().includes('$chunk').describe('What is embedded: `$chunk`, `$title`, `$heading`, `$path`, and metadata keys') }).optional(),
+  formatting: z.strictObject({ template: z.string().includes('$chunk', 'a text with $chunk in it').describe('What is embedded: `$chunk`, `$title`, `$heading`, `$path`, and metadata keys') }).optional(),
   embedding: embeddingSchema.default({ provider: 'static' }),
   destinations: z.array(destinationSchema).min(1),
   metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional().describe('Goes with every chunk'),
@@ -79,7 +82,12 @@ export const vectorizerSchema = z.strictObject({
     .prefault({}),
 })
 
-export const declarationSchema = z.strictObject({ version: z.literal(1), bucket: z.string().optional(), vectorizers: z.array(vectorizerSchema).min(1) })
+export const declarationSchema = z.strictObject({
+  $schema: z.string().optional().describe('For editors: the path of windlass.schema.json'),
+  version: z.literal(1),
+  bucket: z.string().min(1).optional(),
+  vectorizers: z.array(vectorizerSchema).min(1),
+})
 
 /** What is kept in step with what, and how. Everything but name, source and destinations has a default. */
 export type VectorizerDeclaration = z.output<typeof vectorizerSchema>
@@ -89,8 +97,10 @@ export type SourceDeclaration = z.output<typeof sourceSchema>
 export type DestinationDeclaration = z.output<typeof destinationSchema>
 /** A `windlass.yaml`. */
 export type Declaration = z.output<typeof declarationSchema>
+/** A `windlass.yaml` as written: defaults may be left out. */
+export type DeclarationInput = z.input<typeof declarationSchema>
 
-/** For `vectorizers.ts`-style configuration in TypeScript: checks the types and changes nothing. */
+/** For `windlass.config.ts`: checks the types and changes nothing. */
 export function defineVectorizer(vectorizer: VectorizerInput): VectorizerInput {
   return vectorizer
 }
