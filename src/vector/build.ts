@@ -7,6 +7,7 @@ import type { Metric } from './exact-search.ts'
 import { decodeCentroids, encodeCentroids } from './index-codec.ts'
 import type { IndexHead } from './index-layout.ts'
 import { blockCount, recordBytes, writeList, writeRecord } from './list-codec.ts'
+import { orderClusters } from './order-clusters.ts'
 import { measureSpace, SpaceMap, type VectorSource } from './space.ts'
 import { copyRow, iterate, sampleRows, trainCentroids, type BuildProgress } from './train.ts'
 
@@ -83,9 +84,15 @@ export function* buildIndex(heap: KernelHeap, source: VectorSource, options: Bui
     if (clusters === 1 || crowded.length === 0 || round === 2) break
     centroids = rounded(yield* splitClusters(heap, map, source, centroids, assignment, crowded, random), map.padded)
   }
-  const built = encodeIndex(heap, map, source, clusters === 1 ? { centroids, assignment } : cutLists(centroids, map.padded, assignment, twice))
+  const built = encodeIndex(heap, map, source, clusters === 1 ? { centroids, assignment } : yield* inOrder(heap, map.padded, cutLists(centroids, map.padded, assignment, twice)))
   if (options.calibrated === false) return built
   return { ...built, head: { ...built.head, ...(yield* calibrate(heap, built, source, random)) } }
+}
+
+/** Centroids, row-major, and which clusters each row is in. */
+interface Clustering {
+  readonly centroids: Float32Array
+  readonly assignment: Assignment
 }
 
 /** What is stored of centroids: codes are made relative to it. */
@@ -157,7 +164,7 @@ function* splitClusters(
 }
 
 /** Keeps the bound whatever the data (many equal vectors cannot be split): cuts lists that are still too long into several with one centroid. */
-function cutLists(centroids: Float32Array, padded: number, { first, second }: Assignment, twice: boolean): { centroids: Float32Array; assignment: Assignment } {
+function cutLists(centroids: Float32Array, padded: number, { first, second }: Assignment, twice: boolean): Clustering {
   let clusters = centroids.length / padded
   const most = sizeMax(first.length, clusters, twice)
   const filled = new Uint32Array(clusters)
@@ -180,7 +187,20 @@ function cutLists(centroids: Float32Array, padded: number, { first, second }: As
   return { centroids: all, assignment: placed }
 }
 
-function encodeIndex(heap: KernelHeap, map: SpaceMap, source: VectorSource, { centroids, assignment }: { centroids: Float32Array; assignment: Assignment }): BuiltIndex {
+/** Numbers clusters so that what a query probes lies together. */
+function* inOrder(heap: KernelHeap, padded: number, { centroids, assignment }: Clustering): Generator<BuildProgress, Clustering> {
+  const order = yield* orderClusters(heap, centroids, padded)
+  const placeOf = new Uint32Array(order.length)
+  const ordered = new Float32Array(centroids.length)
+  order.forEach((cluster, place) => {
+    placeOf[cluster] = place
+    ordered.set(centroids.subarray(cluster * padded, (cluster + 1) * padded), place * padded)
+  })
+  const renamed = (clusters: Uint32Array) => clusters.map((cluster) => (cluster === none ? none : placeOf[cluster]!))
+  return { centroids: ordered, assignment: { first: renamed(assignment.first), second: renamed(assignment.second) } }
+}
+
+function encodeIndex(heap: KernelHeap, map: SpaceMap, source: VectorSource, { centroids, assignment }: Clustering): BuiltIndex {
   const { padded, space } = map
   const clusters = centroids.length / padded
   const euclidean = space.metric === 'euclidean'

@@ -7,7 +7,7 @@ import type { SpaceMap, VectorSource } from './space.ts'
 
 /** What a slice of a long computation reports: which part, and how much of it is done, 0 to 1. */
 export interface BuildProgress {
-  readonly part: 'train' | 'assign' | 'split' | 'encode' | 'calibrate'
+  readonly part: 'train' | 'assign' | 'split' | 'order' | 'encode' | 'calibrate'
   readonly done: number
 }
 
