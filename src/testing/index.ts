@@ -3,4 +3,5 @@ export { FaultyStore, type FaultOptions, type FaultRates, type FaultyOperation }
 export { serveObjects, type ObjectServer } from './object-server.ts'
 export { startS3Vectors, type S3VectorsServer } from './servers.ts'
 export { SimClock } from './sim-clock.ts'
+export { testSource, type SourceConformanceOptions, type SourceFixture } from './source-conformance.ts'
 export { testObjectStore, type ConformanceOptions } from './store-conformance.ts'

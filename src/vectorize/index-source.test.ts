@@ -6,8 +6,7 @@ import { WindlassError } from '../base/errors.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import type { SourceDocument } from './document-index.ts'
 import { indexSource, type IndexTarget } from './index-source.ts'
-import { bucketSource } from './sources/bucket-source.ts'
-import { folderSource } from './sources/folder-source.ts'
+import { bucketDocuments, folderDocuments } from './sources/source-documents.ts'
 
 let folder: string
 beforeEach(() => {
@@ -33,49 +32,57 @@ async function textOf({ open }: SourceDocument): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-describe('folderSource', () => {
+describe('folderDocuments', () => {
   test('walks in order, without what is hidden, installed or plainly no text', async () => {
     for (const path of ['b.md', 'a/z.txt', 'a/node_modules/x/README.md', '.git/config', '.env', 'a/picture.PNG', 'c.lock', 'd.ts']) write(path)
     symlinkSync(join(folder, '..'), join(folder, 'up'))
-    expect(await sourcesOf(folderSource(folder))).toEqual(['a/z.txt', 'b.md', 'd.ts'].map((path) => `${folder}/${path}`))
+    expect(await sourcesOf(folderDocuments(folder))).toEqual(['a/z.txt', 'b.md', 'd.ts'].map((path) => `${folder}/${path}`))
   })
 
   test('a file that is named is taken, whatever it is called', async () => {
     write('.hidden.bin')
-    expect(await sourcesOf(folderSource(join(folder, '.hidden.bin')))).toHaveLength(1)
+    expect(await sourcesOf(folderDocuments(join(folder, '.hidden.bin')))).toHaveLength(1)
+  })
+
+  test('a file that goes away before it is read is an error of that file', async () => {
+    write('a.md')
+    for await (const document of folderDocuments(folder)) {
+      rmSync(join(folder, 'a.md'))
+      await expect(textOf(document)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('a.md') })
+    }
   })
 
   test('a path that is not there is named', async () => {
-    await expect(sourcesOf(folderSource(join(folder, 'none')))).rejects.toMatchObject({ kind: 'not-found', message: expect.stringContaining('none') })
+    await expect(sourcesOf(folderDocuments(join(folder, 'none')))).rejects.toMatchObject({ kind: 'not-found', message: expect.stringContaining('none') })
   })
 })
 
-describe('bucketSource', () => {
+describe('bucketDocuments', () => {
   const open = async (keys: Record<string, string>) => {
-    const store = new MemoryStore()
+    const store = new MemoryStore({ url: 's3://b' })
     for (const [key, text] of Object.entries(keys)) await store.put(key, new TextEncoder().encode(text))
     return store
   }
 
   test('lists what lies below a prefix, not beside it', async () => {
     const store = await open({ 'docs/a.md': 'A', 'docs/b/c.txt': 'C', 'docs/logo.png': 'p', 'docs-old/d.md': 'D', 'e.md': 'E' })
-    expect(await sourcesOf(bucketSource(store, 's3://b', 'docs'))).toEqual(['s3://b/docs/a.md', 's3://b/docs/b/c.txt'])
-    expect(await sourcesOf(bucketSource(store, 's3://b', 'e.md'))).toEqual(['s3://b/e.md'])
-    expect(await sourcesOf(bucketSource(store, 's3://b', ''))).toHaveLength(4)
-    await expect(sourcesOf(bucketSource(store, 's3://b', 'doc'))).rejects.toMatchObject({ kind: 'not-found' })
+    expect(await sourcesOf(bucketDocuments(store, 'docs'))).toEqual(['s3://b/docs/a.md', 's3://b/docs/b/c.txt'])
+    expect(await sourcesOf(bucketDocuments(store, 'e.md'))).toEqual(['s3://b/e.md'])
+    expect(await sourcesOf(bucketDocuments(store, ''))).toHaveLength(4)
+    await expect(sourcesOf(bucketDocuments(store, 'doc'))).rejects.toMatchObject({ kind: 'not-found' })
   })
 
   test('reads objects of any size, empty ones too, as often as asked', async () => {
     const large = 'abcdefgh'.repeat(2.5 * 1024 * 1024)
     const store = await open({ large, empty: '' })
-    for await (const document of bucketSource(store, 's3://b', '')) {
+    for await (const document of bucketDocuments(store, '')) {
       for (let i = 0; i < 2; i++) expect((await textOf(document)) === (document.source.endsWith('large') ? large : '')).toBe(true)
     }
   })
 
   test('an object that is replaced while it is read is an error, not a mix', async () => {
     const store = await open({ large: 'a'.repeat(20_000_000) })
-    for await (const { open: read } of bucketSource(store, 's3://b', 'large')) {
+    for await (const { open: read } of bucketDocuments(store, 'large')) {
       const parts = read()[Symbol.asyncIterator]()
       await parts.next()
       await store.put('large', new TextEncoder().encode('b'.repeat(20_000_000)))

@@ -5,8 +5,7 @@ import type { Configuration } from '../../config/configuration.ts'
 import { openStore, parseS3Url } from '../../store/open-store.ts'
 import type { SourceDocument } from '../../vectorize/document-index.ts'
 import { indexSource } from '../../vectorize/index-source.ts'
-import { bucketSource } from '../../vectorize/sources/bucket-source.ts'
-import { folderSource } from '../../vectorize/sources/folder-source.ts'
+import { bucketDocuments, folderDocuments } from '../../vectorize/sources/source-documents.ts'
 import { ensureDefaultCollection } from '../../server/default-collection.ts'
 import { startProgress } from '../progress.ts'
 import { print, type Flags, type Session } from '../run.ts'
@@ -62,7 +61,7 @@ interface Source {
 }
 
 function sourceOf(path: string, configuration: Configuration): Source {
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return { root: path.replace(/^\.\//, '').replace(/\/$/, ''), open: () => folderSource(path) }
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return { root: path.replace(/^\.\//, '').replace(/\/$/, ''), open: () => folderDocuments(path) }
   if (!/^s3:/i.test(path)) throw new WindlassError('unsupported', `${path}: only files, folders and s3:// URLs can be indexed`, { path })
   const { bucket, prefix } = parseS3Url(path)
   const url = `s3://${bucket}`
@@ -71,7 +70,7 @@ function sourceOf(path: string, configuration: Configuration): Source {
     open: async function* () {
       const store = await openStore(url, storeSettings(configuration))
       try {
-        yield* bucketSource(store, url, prefix)
+        yield* bucketDocuments(store, prefix)
       } finally {
         await store.close?.()
       }
