@@ -41,10 +41,13 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Buck
   const store = await openStore(url, { ...options.store, clock, random, wrap, ...(disk && { diskCache: disk }) })
   const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, indexBuilder: builderInThread(() => clock.sleep(0)), ...(options.engine && { settings: options.engine }) })
   let model: Promise<EmbeddingModel> | null = options.embeddingModel ? Promise.resolve(options.embeddingModel) : null
-  return new BucketHandle(store, counting!, { database, clock, random, loadModel: () => (model ??= loadStaticModel()) })
+  return new BucketHandle(store, counting!, { database, clock, random, storeSettings: options.store ?? {}, loadModel: () => (model ??= loadStaticModel()) })
 }
 
 export { WindlassError, isWindlassError, type ErrorKind } from './base/errors.ts'
+export { defineVectorizer, type VectorizerDeclaration, type VectorizerInput } from './vectorize/declaration/declaration.ts'
+export type { RunReport } from './vectorize/run/report.ts'
+export type { DriftReport, Vectorizer, VectorizerError, VectorizerStatus } from './vectorize/vectorizer.ts'
 export type { EmbeddingModel } from './embed/embedding-model.ts'
 export type { Metadata, MetadataValue } from './format/record.ts'
 export type * from './library/types.ts'

@@ -6,6 +6,8 @@ import { indexFiles } from './commands/index-files.ts'
 import { list, remove, repair, showConfiguration, stats, verify } from './commands/manage.ts'
 import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
+import { retryFailed, showDrift, showErrors, showStatus } from './commands/vectorizer-state.ts'
+import { withVectorizers } from './vectorizers.ts'
 import { reporting, withBucket, type Flags } from './run.ts'
 
 // The SDK would print a notice about the version of Node into our output.
@@ -105,6 +107,41 @@ command('restore <collection> <snapshot>', 'make a collection what it was at a s
 command('sweep <collection>', 'delete what nothing names any more; it happens by itself after writes').action((collection: string, flags: Flags) =>
   withBucket(flags, (session) => sweep(session, collection)),
 )
+
+const configOption = () => new Option('--config <file>', 'what is declared (default: windlass.yaml, .yml, .json or windlass.config.ts, .js)')
+
+command('vectorize [names...]', 'bring destinations in step with sources, as windlass.yaml declares; only what changed')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .option('--watch', 'again and again, with the declared time between')
+  .option('--dry-run', 'list what would be done')
+  .option('--full', 'everything again')
+  .option('--check', 'first put right what destinations hold or lack against the state')
+  .action((names: string[], flags: Flags) =>
+    withVectorizers(names, flags, async (session) => {
+      const { vectorize } = await import('./commands/vectorize.ts')
+      await vectorize(session, flags)
+    }),
+  )
+
+command('status [names...]', 'what vectorizers have done, and who is at work')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action((names: string[], flags: Flags) => withVectorizers(names, flags, (session) => showStatus(session, flags)))
+
+command('errors [names...]', 'documents that could not be vectorized, and why')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action((names: string[], flags: Flags) => withVectorizers(names, flags, (session) => showErrors(session, flags)))
+
+command('retry <name> [paths...]', 'make failed documents due now; all of them where none is named')
+  .addOption(configOption())
+  .action((name: string, paths: string[], flags: Flags) => withVectorizers([name], flags, (session) => retryFailed(session, paths)))
+
+command('drift [names...]', 'compare what destinations hold with what the state says')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .action((names: string[], flags: Flags) => withVectorizers(names, flags, (session) => showDrift(session, flags)))
 
 command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#collection, s3://bucket/prefix#collection, or a collection')
   .option('--from-endpoint <url>', 'S3 Vectors endpoint to read from (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS)')

@@ -1,9 +1,13 @@
+import { hostname } from 'node:os'
 import { isWindlassError, messageOf } from '../base/errors.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { CountingStore } from '../store/counting-store.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { proveConditionalWrites } from '../store/prove-conditional-writes.ts'
 import { Namespaces } from '../engine/namespaces.ts'
+import { loadStaticModel } from '../embed/load-static-model.ts'
+import type { VectorizerInput } from '../vectorize/declaration/declaration.ts'
+import { statePrefix, Vectorizer } from '../vectorize/vectorizer.ts'
 import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
 import { IdentifiedCollection } from './identified-collection.ts'
 import type { Bucket, Collection, CollectionOptions, CollectionSummary, Health, HealthCheck, Problem } from './types.ts'
@@ -53,8 +57,8 @@ export class BucketHandle implements Bucket {
   async listCollections(options: { prefix?: string; after?: string; limit?: number } = {}): Promise<{ collections: CollectionSummary[]; next?: string }> {
     const { names, next } = await this.#context.database.catalog.list(options)
     const found = await Promise.all(names.map(async (name) => ({ name, id: await this.#context.database.catalog.find(name) })))
-    // A name dropped between the listing and the look is simply not there any more.
-    const collections = found.flatMap(({ name, id }) => (id === null ? [] : [{ name, id }]))
+    // A name dropped between the listing and the look is simply not there any more; what vectorizers remember is theirs.
+    const collections = found.flatMap(({ name, id }) => (id === null || name.startsWith(statePrefix) ? [] : [{ name, id }]))
     return { collections, ...(next !== undefined && { next }) }
   }
 
@@ -117,6 +121,23 @@ export class BucketHandle implements Bucket {
     return { repaired: [...repaired], problems: [...problems] }
   }
 
+  vectorizer(declaration: VectorizerInput, { environment = process.env, folder = '.' }: { environment?: Readonly<Record<string, string | undefined>>; folder?: string } = {}): Vectorizer {
+    const { database, clock, random, storeSettings } = this.#context
+    return new Vectorizer(declaration, {
+      clock,
+      random,
+      environment,
+      folder,
+      storeSettings,
+      process: { host: hostname(), id: process.pid, isAlive },
+      loadStaticModel,
+      collection: async (name, options) => {
+        await this.getOrCreateCollection(name, options)
+        return { name, run: (task) => database.with(name, task) }
+      },
+    })
+  }
+
   liveRecall(): ReturnType<Bucket['liveRecall']> {
     return this.#context.database.context.liveRecall.counts()
   }
@@ -128,6 +149,15 @@ export class BucketHandle implements Bucket {
   async close(): Promise<void> {
     await this.#context.database.close()
     await this.#store.close?.()
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // It is there, and somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -7,6 +7,7 @@ import { parseFilter, type Filter } from '../engine/query/filter.ts'
 import type { CollectionStats, Include, ListPage, QueryOptions, QueryResult, ReadOptions, RowInput, RowView, WriteResult } from '../engine/types.ts'
 import { DocumentIndex } from '../vectorize/document-index.ts'
 import type { DocumentRow } from '../vectorize/document-rows.ts'
+import type { StoreSettings } from '../store/open-store.ts'
 import { searchPassages } from '../vectorize/passage-search.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import { analyzerIdOf } from '../text/analyzer.ts'
@@ -19,6 +20,7 @@ export interface LibraryContext {
   readonly clock: Clock
   readonly random: Random
   loadModel(): Promise<EmbeddingModel>
+  readonly storeSettings: StoreSettings
 }
 
 /** A collection by name: survives that the name is dropped and made again. */

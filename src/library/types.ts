@@ -1,4 +1,6 @@
 import type { ListPage, Match, QueryOptions, QueryResult, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
+import type { VectorizerInput } from '../vectorize/declaration/declaration.ts'
+import type { Vectorizer } from '../vectorize/vectorizer.ts'
 import type { IdentifiedCollection } from './identified-collection.ts'
 import type { Namespace } from '../engine/namespaces.ts'
 import type { JsonValue } from '../format/json-shape.ts'
@@ -230,6 +232,12 @@ export interface Bucket {
   verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }>
   /** Recovers what can be: a lost manifest from its last copy and the log, damaged segments from snapshots and the log; names what cannot. */
   repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }>
+  /**
+   * Keeps destinations in step with a source; what it remembers is in this bucket.
+   * @param options.environment Where secrets are read from, by name; default: the process's. @param options.folder Where relative paths start.
+   * @throws {WindlassError} `invalid`, naming what is wrong in the declaration.
+   */
+  vectorizer(declaration: VectorizerInput, options?: { environment?: Readonly<Record<string, string | undefined>>; folder?: string }): Vectorizer
   /** What the vector queries that `engine.recallSample` chose found of what an exact search finds. */
   liveRecall(): { readonly queries: number; readonly expected: number; readonly found: number }
   /** Requests and bytes since opening, by operation. */

@@ -1,3 +1,5 @@
+import { WindlassError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import type { EmbeddingModel } from '../embed/embedding-model.ts'
 import { chunkDocument, type Chunk, type ParsedDocument } from '../documents/document.ts'
 import { hashText } from './content.ts'
@@ -21,13 +23,14 @@ export interface FormattedChunk {
   readonly hash: string
 }
 
-/** A document's chunks in order, some dozens at a time. @param format What is embedded and stored of a chunk. */
+/** A document's chunks in order, some dozens at a time. @param format What is embedded and stored of a chunk. `chunking` null: one chunk. */
 export async function* chunkBatches(
   parsed: ParsedDocument,
-  { chunking, model, format, signal }: { chunking: ChunkingSettings; model: EmbeddingModel; format: (chunk: Chunk) => string; signal?: AbortSignal },
+  { chunking, model, format, signal }: { chunking: ChunkingSettings | null; model: EmbeddingModel; format: (chunk: Chunk) => string; signal?: AbortSignal },
 ): AsyncIterable<FormattedChunk[]> {
   let batch: FormattedChunk[] = []
-  for await (const chunk of chunkDocument(parsed.blocks, { ...chunking, countTokens: (text) => model.countTokens(text), ...(signal && { signal }) })) {
+  const chunks = chunking ? chunkDocument(parsed.blocks, { ...chunking, countTokens: (text) => model.countTokens(text), ...(signal && { signal }) }) : wholeDocument(parsed, model)
+  for await (const chunk of chunks) {
     const text = format(chunk)
     batch.push({ chunk, text, hash: hashText(text).slice(0, chunkHashLength) })
     if (batch.length < batchChunks) continue
@@ -35,6 +38,18 @@ export async function* chunkBatches(
     batch = []
   }
   if (batch.length > 0) yield batch
+}
+
+async function* wholeDocument({ blocks }: ParsedDocument, model: EmbeddingModel): AsyncIterable<Chunk> {
+  const texts: string[] = []
+  let size = 0
+  for await (const { text } of blocks) {
+    texts.push(text)
+    size += text.length
+    if (size > limits.documentBytesMax) throw new WindlassError('too-large', `the text is over ${limits.documentBytesMax} bytes, the most that one record holds: let it be cut into chunks`, { path: 'chunking.method' })
+  }
+  const text = texts.join('\n\n')
+  if (text !== '') yield { index: 0, text, embeddingText: text, headingPath: [], tokenCount: model.countTokens(text) }
 }
 
 /** Gives chunks their vectors. @param known Vectors that are at hand already, by hash: those are not embedded again. */

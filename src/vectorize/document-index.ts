@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
+import { isWindlassError, messageOf } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { parseDocument } from '../documents/document.ts'
 import type { EmbeddingModel } from '../embed/embedding-model.ts'
