@@ -24,12 +24,18 @@ interface PlannedFault extends Fault {
 /** What is to go wrong: planned faults first, then by chance. */
 export class Faults {
   readonly #planned: PlannedFault[] = []
+  readonly #regular: { pattern: RegExp; fault: Fault; every: number; seen: number }[] = []
   #rates: Partial<Record<FaultKind, number>> = {}
   #random: Random | null = null
 
   /** The next `times` requests whose `METHOD /path` matches fail so. */
   plan(pattern: RegExp, fault: Fault, times = 1): void {
     this.#planned.push({ pattern, ...fault, left: times })
+  }
+
+  /** From now on every `every`th request whose `METHOD /path` matches fails so. */
+  repeat(every: number, pattern: RegExp, fault: Fault): void {
+    this.#regular.push({ pattern, fault, every, seen: 0 })
   }
 
   /** From now on each request fails with these probabilities. */
@@ -45,6 +51,7 @@ export class Faults {
       planned.left--
       return planned
     }
+    for (const rule of this.#regular) if (rule.pattern.test(request) && ++rule.seen % rule.every === 0) return rule.fault
     for (const [kind, rate] of Object.entries(this.#rates)) if (this.#random && this.#random.next() < rate) return { kind: kind as FaultKind }
     return null
   }
