@@ -13,7 +13,7 @@ export interface Attachment {
 }
 
 export interface AttachmentSettings {
-  /** How long the first of a batch waits for others. */
+  /** How long the first of a batch waits for others that are announced; when none are, nobody waits. */
   readonly batchDelayMs: number
   /** At most 2,000. */
   readonly batchFilesMax: number
@@ -34,10 +34,22 @@ export class Attachments {
   readonly #client: OpenAiClient
   readonly #settings: AttachmentSettings
   readonly #waiting = new Map<string, Waiting[]>()
+  #announced = 0
 
   constructor(client: OpenAiClient, settings: AttachmentSettings) {
     this.#client = client
     this.#settings = settings
+  }
+
+  /** Tells that a File is on its way to `attach`. @returns What to call once it has arrived, or never will. */
+  announce(): () => void {
+    let isComing = true
+    this.#announced++
+    return () => {
+      if (!isComing) return
+      isComing = false
+      if (--this.#announced === 0) for (const [storeId, batch] of [...this.#waiting]) this.#flush(storeId, batch)
+    }
   }
 
   /**
@@ -68,7 +80,7 @@ export class Attachments {
     }
     const opened = [attachment]
     this.#waiting.set(attachment.storeId, opened)
-    if (batchFilesMax <= 1) return this.#flush(attachment.storeId, opened)
+    if (batchFilesMax <= 1 || this.#announced === 0) return this.#flush(attachment.storeId, opened)
     void this.#client.clock.sleep(batchDelayMs).then(() => this.#flush(attachment.storeId, opened))
   }
 

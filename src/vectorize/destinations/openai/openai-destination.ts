@@ -17,7 +17,7 @@ export interface OpenAiDestinationSettings extends OpenAiConnection {
   /** Id (`vs_…`) or name. */
   readonly vectorStore: string
   readonly chunking?: { readonly maxTokens: number; readonly overlapTokens: number }
-  /** How long a file waits for others, to be attached with them. Default 200. */
+  /** How long a file waits for others, that are being uploaded, to be attached with them. Default 500. */
   readonly batchDelayMs?: number
   /** Files of one batch, at most 2,000. Default 500. */
   readonly batchFilesMax?: number
@@ -61,7 +61,7 @@ export class OpenAiDestination implements FileDestination {
   #found: { readonly at: number; readonly byPath: Promise<Map<string, Reference[]>> } | null = null
 
   constructor(settings: OpenAiDestinationSettings) {
-    const { vectorStore, batchDelayMs = 200, batchFilesMax = 500, processingMaxMs = 30 * 60_000, chunking, random } = settings
+    const { vectorStore, batchDelayMs = 500, batchFilesMax = 500, processingMaxMs = 30 * 60_000, chunking, random } = settings
     this.name = `openai:${vectorStore}`
     this.#settings = settings
     this.#random = random
@@ -89,12 +89,18 @@ export class OpenAiDestination implements FileDestination {
     const storeId = await this.#openStore()
     this.#found = null
     const nonce = toHex(this.#random.bytes(4))
-    const file = await uploadFile(this.#client, document, bytes, { marker: markerOf(vectorizer, storeId), nonce, partBytes, signal })
+    const arrived = this.#attachments.announce()
+    const file = await uploadFile(this.#client, document, bytes, { marker: markerOf(vectorizer, storeId), nonce, partBytes, signal }).catch((error: unknown) => {
+      arrived()
+      throw error
+    })
     this.#counts.uploadedFiles++
     this.#counts.uploadedBytes += document.sizeBytes
     const place = { fileId: file.id, vectorStoreId: storeId }
     try {
-      await this.#attachments.attach({ storeId, fileId: file.id, path: document.path, attributes }, signal)
+      const attached = this.#attachments.attach({ storeId, fileId: file.id, path: document.path, attributes }, signal)
+      arrived()
+      await attached
       // From here on it is quicker to end than to take back: the signal is not asked any more.
       if (previous) await this.#detach(document.path, placeOf(previous))
     } catch (error) {
