@@ -6,6 +6,7 @@ export const optionalPackages = {
   'hyparquet-writer': { range: '^0.17.0', gives: 'writing Parquet' },
   'node-sqlite3-wasm': { range: '^0.8.60', gives: 'reading a folder of Chroma' },
   'pdfjs-dist': { range: '^5.4.0', gives: 'reading PDF' },
+  pg: { range: '^8.16.0', gives: 'speaking to Postgres' },
 } as const
 
 /** The name of a package that is loaded on demand. */
