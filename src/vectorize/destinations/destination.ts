@@ -1,4 +1,6 @@
 import type { Chunk } from '../../documents/document.ts'
+import type { Filter } from '../../engine/query/filter.ts'
+import type { Fusion } from '../../engine/types.ts'
 import type { Metadata } from '../../format/record.ts'
 
 /** A document as a destination is told of it. */
@@ -42,6 +44,21 @@ export interface HeldDocument {
   /** Absent where the destination does not keep it. */
   readonly sha256?: string
   readonly reference: Reference
+  /** What a list of files shows of it; absent where the destination cannot be searched. */
+  readonly facts?: DocumentFacts
+}
+
+/** What is known of a document besides its path and its bytes' sum. */
+export interface DocumentFacts {
+  readonly title?: string
+  readonly format: string
+  readonly sizeBytes: number
+  readonly chunkCount: number
+  /** ISO 8601, UTC. */
+  readonly indexedAt: string
+  /** Of the vectors; those of another model cannot be compared with them. */
+  readonly model: string
+  readonly metadata: Metadata
 }
 
 interface AnyDestination {
@@ -65,6 +82,55 @@ export interface ChunkDestination extends AnyDestination {
    * @param chunks Places (`Chunk.index`) and hashes in the stored version of the document.
    */
   vectors(path: string, reference: Reference | null, chunks: readonly { index: number; hash: string }[]): Promise<(Float32Array | null)[]>
+}
+
+/** What is looked for: by meaning, by words, or by both. One of `vector` and `text` is there. */
+export interface ChunkQuery {
+  readonly vector?: Float32Array
+  readonly text?: string
+  readonly k: number
+  /** On the documents' metadata, and on `source`, their path. */
+  readonly filter?: Filter
+  /** How both are put together; default as in a collection. */
+  readonly fusion?: Fusion
+}
+
+/** A chunk that was found. */
+export interface ChunkMatch {
+  readonly key: string
+  readonly path: string
+  readonly title?: string
+  /** As it was stored: what was embedded. */
+  readonly text: string
+  /** Higher is better: as the collection's `Match.score`. */
+  readonly score: number
+  /** 1 - cos; absent when the query had no vector, or the words alone found it. */
+  readonly distance?: number
+  /** Of the words alone; engines count differently. */
+  readonly textScore?: number
+  readonly place: ChunkPlace
+  readonly metadata: Metadata
+}
+
+/** Where in its document a chunk stands. */
+export type ChunkPlace = Omit<Chunk, 'text' | 'embeddingText' | 'tokenCount'>
+
+/** A destination that is asked too: what is in it serves the same questions as a collection. */
+export interface SearchableDestination extends ChunkDestination {
+  /**
+   * The best chunks of the versions that were committed last, best first; never those of two versions of one document.
+   * @throws {WindlassError} `unsupported` for words where the engine knows only vectors and the query has none.
+   */
+  search(query: ChunkQuery, options?: { signal?: AbortSignal }): Promise<ChunkMatch[]>
+  /** The version of a document that searches find, with its facts. */
+  find(path: string, options?: { signal?: AbortSignal }): Promise<HeldDocument | null>
+  /** As `list`, with facts, and only what searches find. */
+  documents(options?: { signal?: AbortSignal }): AsyncIterable<HeldDocument>
+}
+
+/** Whether a destination can be asked. */
+export function isSearchable(destination: Destination): destination is SearchableDestination {
+  return destination.takes === 'chunks' && 'search' in destination
 }
 
 /** Takes whole files and does the rest itself: OpenAI's vector stores. */
