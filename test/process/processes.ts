@@ -23,6 +23,16 @@ export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): { sta
   return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8', env: { ...process.env, ...env } })
 }
 
+/** As `run`, while this process goes on: it may serve what the other one asks. */
+export async function runBeside(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const child = start(args, env)
+  let [stdout, stderr] = ['', '']
+  child.stdout!.on('data', (part) => (stdout += String(part)))
+  child.stderr!.on('data', (part) => (stderr += String(part)))
+  await new Promise((resolve) => child.once('close', resolve))
+  return { status: child.exitCode, stdout, stderr }
+}
+
 export function exited(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => (child.exitCode !== null || child.signalCode !== null ? resolve() : child.once('exit', () => resolve())))
 }

@@ -381,10 +381,14 @@ export class Run {
     const { state, destinations } = this.#parts
     await this.#peers.look({ isForced: true })
     const dead = this.#peers.dead().filter((id) => id !== this.#worker)
-    if (dead.length === 0) return
-    await this.#reconcile(destinations.filter(({ takes }) => takes === 'files'))
-    const theirs = (await state.claims()).filter(({ worker }) => dead.includes(worker)).map(({ path }) => path)
-    await state.release(theirs)
+    const left = (await state.claims()).filter(({ worker }) => worker !== this.#worker && this.#peers.isDead(worker)).map(({ path }) => path)
+    if (dead.length > 0) await this.#reconcile(destinations.filter(({ takes }) => takes === 'files'))
+    for (const [i, { file }] of (await state.look(left)).entries()) {
+      if (file) continue
+      // Claimed, perhaps stored, never noted, and not in the source any more: else it would have been done by now.
+      for (const destination of destinations) if (destination.takes === 'chunks') await destination.remove(left[i]!, null)
+    }
+    await state.release(left)
     await state.dismiss(dead)
   }
 
