@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -172,6 +172,14 @@ describe('readDeclarationFile', () => {
     const ran = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), join(folder, 'run.mts')], { encoding: 'utf8' })
     expect(ran.stderr + ran.stdout).toBe('a\n')
   })
+})
+
+test('the example of the documentation is a declaration, and its defaults are the defaults', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/vectorizer.md'), 'utf8')
+  const { vectorizers } = readDeclaration(/```yaml\n(.*?)```/s.exec(page)![1]!, 'docs/vectorizer.md')
+  const plain = checkVectorizer({ name: 'handbook', source: { type: 'git', path: 'docs', exclude: ['drafts'] }, destinations: [{ type: 'collection', name: 'handbook' }] })
+  expect(vectorizers[0]).toEqual(plain)
+  expect(vectorizers).toHaveLength(2)
 })
 
 test('a vectorizer that a program declares is checked alike', () => {
