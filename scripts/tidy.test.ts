@@ -15,11 +15,12 @@ const mayImport: Record<string, string[]> = {
   documents: ['base'],
   embed: ['base'],
   config: ['store', 'base'],
+  transfer: ['store', 'base'],
   vectorize: ['engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'vector', 'kernels', 'format', 'text', 'base'],
   api: ['library', 'engine', 'format', 'base'],
   server: ['api', 'library', 'config', 'base'],
-  cli: ['server', 'api', 'library', 'vectorize', 'config', 'store', 'base'],
+  cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'store', 'base'],
   testing: ['vectorize', 'store', 'base'],
 }
 // These run in a browser: nothing from Node, nothing that only Node has.

@@ -184,6 +184,26 @@ command('export <collection> <file>', 'write every record to file.jsonl or file.
     }),
   )
 
+const excludeOption = () => new Option('--exclude <pattern>', 'leave these out: `*.tmp`, `drafts/**`; repeatable, or one a line').default([]).argParser((value: string, before: string[]) => [...before, value])
+
+for (const direction of ['push', 'pull'] as const) {
+  const [usage, description] =
+    direction === 'push' ? ['push <folder> <url>', 'send the files of a folder to s3://bucket/prefix as plain objects; only what differs'] : ['pull <url> <folder>', 'bring the objects of s3://bucket/prefix into a folder; only what differs']
+  command(usage, description)
+    .addOption(excludeOption())
+    .option('--concurrency <count>', 'files at once', '40')
+    .option('--queue-size <count>', 'files found but not begun, at most', '1000')
+    .option('--all', 'also what is the same at both ends')
+    .option('--delete', 'delete at the far end what the near end does not have')
+    .addOption(jsonOption())
+    .action((from: string, to: string, { exclude, ...flags }: Flags & { exclude: string[] }) =>
+      reporting(flags, async () => {
+        const { transferCommand } = await import('./commands/transfer-files.ts')
+        await transferCommand(direction, direction === 'push' ? { folder: from, url: to } : { folder: to, url: from }, flags, exclude)
+      }),
+    )
+}
+
 for (const spelling of ['s3vectors', ...awsSpellings]) {
   program
     .command(spelling, { hidden: true })
