@@ -61,11 +61,19 @@ export interface DocumentFacts {
   readonly metadata: Metadata
 }
 
+export interface ListHeldOptions {
+  readonly signal?: AbortSignal
+  readonly isAlone?: () => Promise<boolean>
+}
+
 interface AnyDestination {
   /** Stable, and unique in a vectorizer: `collection:docs`, `openai:vs_123`. */
   readonly name: string
-  /** Everything that it holds for this vectorizer, to find what has drifted; also what a killed run left without the state knowing. */
-  list(options?: { signal?: AbortSignal }): AsyncIterable<HeldDocument>
+  /**
+   * Everything that it holds for this vectorizer, to find what has drifted; also what a killed run left without the state knowing.
+   * @param options.isAlone Asked late: whether no other worker is at work. Then what is half stored was left, however young it is.
+   */
+  list(options?: ListHeldOptions): AsyncIterable<HeldDocument>
   /** Resolves when it is gone, or was not there. */
   remove(path: string, reference: Reference | null, options?: { signal?: AbortSignal }): Promise<void>
   close?(): Promise<void>

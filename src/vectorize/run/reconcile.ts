@@ -16,10 +16,15 @@ export interface Drift {
   readonly missing: string[]
 }
 
-/** Compares what a destination holds with what the state says. What a live worker is busy with is left out. */
-export async function findDrift(destination: Destination, state: SyncState, { peers, now, signal }: { peers: Peers; now: number; signal?: AbortSignal }): Promise<Drift> {
+/** Compares what a destination holds with what the state says. What a live worker is busy with is left out. @param options.worker Who asks, if it is one. */
+export async function findDrift(destination: Destination, state: SyncState, { peers, now, worker, signal }: { peers: Peers; now: number; worker?: string; signal?: AbortSignal }): Promise<Drift> {
   const held: HeldDocument[] = []
-  for await (const document of destination.list(signal ? { signal } : {})) held.push(document)
+  // Every worker shows itself before it stores anything.
+  const isAlone = async () => {
+    await peers.look({ isForced: true })
+    return peers.live().every(({ id }) => id === worker)
+  }
+  for await (const document of destination.list({ isAlone, ...(signal && { signal }) })) held.push(document)
   // Read after the listing: whatever was put there before it was claimed before, and is either claimed still, or in the state.
   await peers.look({ isForced: true })
   const extra: HeldDocument[] = []

@@ -93,6 +93,8 @@ export class Run {
     const { state } = this.#parts
     await this.#prepare()
     const ending = new AbortController()
+    // Before anything is stored: who looks for what killed runs left must know of us.
+    await this.#beatOnce(1)
     const beating = this.#beat(ending.signal)
     try {
       await this.#peers.look({ isForced: true })
@@ -127,12 +129,17 @@ export class Run {
 
   /** Signs of life, until told to end. */
   async #beat(signal: AbortSignal): Promise<void> {
-    const { state, context, settings } = this.#parts
-    const { host, id: pid } = context.process
-    for (let beat = 1; !signal.aborted; beat++) {
-      await state.beat({ id: this.#worker, beat, host, pid, startedAt: this.#startedAt }).catch(() => undefined)
+    const { context, settings } = this.#parts
+    for (let beat = 2; ; beat++) {
       await context.clock.sleep(settings.workerTimeoutMs / 4, signal).catch(() => undefined)
+      if (signal.aborted) return
+      await this.#beatOnce(beat).catch(() => undefined)
     }
+  }
+
+  async #beatOnce(beat: number): Promise<void> {
+    const { host, id: pid } = this.#parts.context.process
+    await this.#parts.state.beat({ id: this.#worker, beat, host, pid, startedAt: this.#startedAt })
   }
 
   /** Scans and works until a scan leaves nothing. @returns the cursor to go on from next time. */
@@ -382,20 +389,28 @@ export class Run {
     await this.#peers.look({ isForced: true })
     const dead = this.#peers.dead().filter((id) => id !== this.#worker)
     const left = (await state.claims()).filter(({ worker }) => worker !== this.#worker && this.#peers.isDead(worker)).map(({ path }) => path)
-    if (dead.length > 0) await this.#reconcile(destinations.filter(({ takes }) => takes === 'files'))
+    const files = destinations.filter(({ takes }) => takes === 'files')
+    const wasAlone = this.#isAlone()
+    if (dead.length > 0) await this.#reconcile(files)
     for (const [i, { file }] of (await state.look(left)).entries()) {
       if (file) continue
       // Claimed, perhaps stored, never noted, and not in the source any more: else it would have been done by now.
       for (const destination of destinations) if (destination.takes === 'chunks') await destination.remove(left[i]!, null)
     }
     await state.release(left)
-    await state.dismiss(dead)
+    await this.#peers.look({ isForced: true })
+    // Beside others it cannot be told what is half stored and what is left over: the last one to end looks again.
+    if (files.length === 0 || (wasAlone && this.#isAlone())) await state.dismiss(dead)
+  }
+
+  #isAlone(): boolean {
+    return this.#peers.live().every(({ id }) => id === this.#worker)
   }
 
   async #reconcile(destinations: readonly Destination[]): Promise<void> {
     const { state, context } = this.#parts
     for (const destination of destinations) {
-      const drift = await findDrift(destination, state, { peers: this.#peers, now: context.clock.now(), ...(this.#options.signal && { signal: this.#options.signal }) })
+      const drift = await findDrift(destination, state, { peers: this.#peers, now: context.clock.now(), worker: this.#worker, ...(this.#options.signal && { signal: this.#options.signal }) })
       this.report.repaired += await repairDrift(destination, drift, state)
     }
   }
