@@ -38,6 +38,9 @@ async function all(listing: AsyncIterable<HeldDocument>): Promise<HeldDocument[]
   return held
 }
 
+/** Nobody else writes. */
+const alone = { isAlone: async () => Promise.resolve(true) }
+
 const entriesOf = ({ state }: OpenAiDouble) => [...state.stores.values()].flatMap((store) => [...store.entries.values()])
 
 describe('the vector store', () => {
@@ -92,7 +95,7 @@ describe('storing', () => {
 
   test('1,000 small files take one request each to upload, and few to attach', async () => {
     const { connect, state } = await start()
-    const destination = connect({ batchDelayMs: 60_000 })
+    const destination = connect({ batchDelayMs: 1e9 })
     await destination.prepare()
     const paths = Array.from({ length: 1000 }, (_, i) => `${i}.md`)
     const waiting = paths.values()
@@ -105,7 +108,33 @@ describe('storing', () => {
     expect(state.count(/file_batches|\/vector_stores\/[^/]+\/files/)).toBeLessThan(300)
     expect(state.count(/^POST \/vector_stores\/[^/]+\/file/)).toBeLessThan(100)
     expect(destination.usage).toMatchObject({ uploadedFiles: 1000, retries: 0, requests: state.journal.length })
-    expect((await all(destination.list())).length).toBe(1000)
+    const before = state.journal.length
+    expect((await all(destination.list(alone))).length).toBe(1000)
+    expect(state.journal.length - before, 'one page of Files, ten of entries').toBe(11)
+  })
+
+  test('a file is attached once, also when the wait for others ends after all', async () => {
+    const { connect, state, clock } = await start()
+    await connect({ batchDelayMs: 1000 }).replace(...versionOf('a.md', 'text'), null)
+    await clock.sleep(5000)
+    expect(state.count(/^POST \/vector_stores\/[^/]+\/file/)).toBe(1)
+  })
+
+  test('polls come when the server asks for them', async () => {
+    const { connect, clock, state } = await start({ processingMs: 20_000 })
+    const slept: number[] = []
+    const destination = connect({
+      clock: { ...clock, sleep: (ms, signal) => (slept.push(ms), clock.sleep(ms, signal)) },
+      fetch: async (...request) => {
+        const answer = await fetch(...request)
+        const headers = new Headers(answer.headers)
+        if (headers.has('openai-poll-after-ms')) headers.set('openai-poll-after-ms', '12345')
+        return new Response(await answer.text(), { status: answer.status, headers })
+      },
+    })
+    await destination.replace(...versionOf('a.md', 'text'), null)
+    expect(slept.filter((ms) => ms === 12_345).length).toBe(state.count(/^GET \/vector_stores\/[^/]+\/files\/./) - 1)
+    expect(slept).toContain(12_345)
   })
 
   test('a large file goes in parts, which are joined in order', async () => {
@@ -150,13 +179,28 @@ describe('storing', () => {
     const double = await start()
     const { connect, state } = double
     state.judge = (file) => (file.filename.startsWith('bad') ? { code: 'invalid_file', message: 'The file could not be parsed.' } : file.filename.startsWith('busy') ? { code: 'server_error', message: 'An internal error occurred.' } : undefined)
-    const destination = connect({ batchFilesMax, batchDelayMs: 60_000 })
+    const destination = connect({ batchFilesMax, batchDelayMs: 1e9 })
     const outcomes = await Promise.allSettled(['a.md', 'bad.md', 'b.md', 'busy.md'].map((path) => destination.replace(...versionOf(path, path), null)))
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected'])
     expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as { kind: string; message: string }) : null))).toMatchObject([null, { kind: 'invalid', message: 'openai: bad.md: cannot be processed: invalid_file: The file could not be parsed.' }, null, { kind: 'unavailable' }])
     expect([...state.files.values()].map(({ filename }) => filename[0]).sort()).toEqual(['a', 'b'])
     expect(entriesOf(double).length).toBe(2)
     if (batchFilesMax > 1) expect(state.count(/^POST .*\/file_batches$/)).toBe(1)
+  })
+
+  test('a File that somebody removes before it is attached fails alone, and is tried again later', async () => {
+    const double = await start()
+    const { connect, state } = double
+    const destination = connect({
+      batchDelayMs: 1e9,
+      fetch: (...request) => {
+        if (String(request[0]).endsWith('/file_batches')) for (const { id, filename } of state.files.values()) if (filename.startsWith('b')) state.files.delete(id)
+        return fetch(...request)
+      },
+    })
+    const outcomes = await Promise.allSettled(['a.md', 'b.md', 'c.md'].map((path) => destination.replace(...versionOf(path, path), null)))
+    expect(outcomes).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { kind: 'unavailable', message: expect.stringContaining('removed by somebody else') as string } }, { status: 'fulfilled' }])
+    expect(entriesOf(double).length).toBe(2)
   })
 
   test('a failed replacement leaves the old version as it was', async () => {
@@ -176,7 +220,7 @@ describe('storing', () => {
     const reference = await destination.replace(...versionOf('a.md', 'old'), null)
     faults.plan(/^DELETE .*\/vector_stores/, { kind: 'status', status: 503 }, 2)
     await expect(destination.replace(...versionOf('a.md', 'new'), reference)).rejects.toMatchObject({ kind: 'unavailable' })
-    expect(await all(destination.list({ isAlone: true }))).toMatchObject([{ path: 'a.md', reference }])
+    expect(await all(destination.list(alone))).toMatchObject([{ path: 'a.md', reference }])
   })
 
   test('a File whose upload was answered by nothing is found, not uploaded twice', async () => {
@@ -233,7 +277,7 @@ describe('what has drifted', () => {
     void connect().replace(...versionOf('a.md', 'text'), null).catch(() => {})
     await expect.poll(() => state.files.size).toBe(2)
     expect((await all(destination.list())).map(({ path }) => path)).toEqual(['b.md'])
-    const left = (await all(destination.list({ isAlone: true }))).filter(({ path }) => path !== 'b.md')
+    const left = (await all(destination.list(alone))).filter(({ path }) => path !== 'b.md')
     expect(left).toMatchObject([{ path: expect.stringMatching(/^openai-file:file-[0-9a-f]+\/a\.windlass-/) as string }])
     await clock.sleep(11 * 60_000)
     expect((await all(destination.list())).length).toBe(2)
@@ -249,9 +293,25 @@ describe('what has drifted', () => {
     const theirs = await client.vectorStores.files.upload(id, new File(['theirs'], 'theirs.md'))
     await client.files.create({ file: new File(['loose'], 'loose.windlass.md'), purpose: 'assistants' })
     await destination.replace(...versionOf('a.md', 'text'), null)
-    expect((await all(destination.list({ isAlone: true }))).map(({ path }) => path)).toEqual(['a.md'])
+    expect((await all(destination.list(alone))).map(({ path }) => path)).toEqual(['a.md'])
     await destination.remove('theirs.md', null)
     expect(state.files.has(theirs.id)).toBe(true)
+  })
+
+  test('a file that a workflow uploaded is taken over without an upload, and then replaced and removed like our own', async () => {
+    const double = await start({ processingMs: 0 })
+    const { destination, state } = double
+    const client = new OpenAI({ baseURL: double.url, apiKey: double.key })
+    const theirs = await client.vectorStores.files.uploadAndPoll(await destination.vectorStoreId(), new File(['text'], 'a.md'))
+    const loose = await client.files.create({ file: new File(['loose'], 'b.md'), purpose: 'assistants' })
+    const [document, bytes] = versionOf('guide/a.md', 'text')
+    const reference = await destination.adopt(document, theirs.id)
+    expect(await all(destination.list(alone))).toEqual([{ path: 'guide/a.md', sha256: document.sha256, reference }])
+    expect(state.count(/^POST \/files$/)).toBe(2)
+    expect(await destination.adopt(document, loose.id)).toBeNull()
+    expect(await destination.adopt(document, 'file-absent')).toBeNull()
+    await destination.replace(document, bytes, reference)
+    expect(state.files.has(theirs.id)).toBe(false)
   })
 
   test('a reference that names nothing is told, not followed', async () => {

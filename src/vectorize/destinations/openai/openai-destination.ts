@@ -2,7 +2,7 @@ import { toHex } from '../../../base/bytes.ts'
 import { toIsoTime } from '../../../base/clock.ts'
 import { isWindlassError, WindlassError } from '../../../base/errors.ts'
 import type { Random } from '../../../base/random.ts'
-import type { DocumentVersion, FileDestination, HeldDocument, Reference } from '../destination.ts'
+import type { DocumentVersion, FileDestination, HeldDocument, ListHeldOptions, Reference } from '../destination.ts'
 import { Attachments } from './attachments.ts'
 import { attributesOf, readAttributes } from './attributes.ts'
 import { markerOf } from './filename.ts'
@@ -112,6 +112,20 @@ export class OpenAiDestination implements FileDestination {
     return referenceTo(place, file.created_at)
   }
 
+  /**
+   * Takes over a file that somebody else put into the vector store, so that it need not be uploaded again.
+   * @returns Null when it is not there, or was not processed: then store the document.
+   */
+  async adopt(document: DocumentVersion, fileId: string, { signal }: { signal?: AbortSignal } = {}): Promise<Reference | null> {
+    const storeId = await this.#openStore()
+    const id = encodeURIComponent(fileId)
+    const operation = `take over ${document.path}`
+    const file = await getOrNull<ApiFile>(this.#client, `/files/${id}`, operation, signal)
+    const entry = file && (await getOrNull<ApiEntry>(this.#client, `/vector_stores/${storeId}/files/${id}`, operation, signal))
+    if (entry?.status !== 'completed') return null
+    return this.rename(document, referenceTo({ fileId, vectorStoreId: storeId }, file!.created_at), signal ? { signal } : {})
+  }
+
   /** Changes the attributes in place; the File keeps the name it was uploaded under. @throws {WindlassError} `not-found` when it is not there. */
   async rename(document: DocumentVersion, previous: Reference, { signal }: { signal?: AbortSignal } = {}): Promise<Reference> {
     const { fileId, vectorStoreId } = placeOf(previous)
@@ -135,9 +149,9 @@ export class OpenAiDestination implements FileDestination {
    * Entries of this vectorizer. Those that failed and those whose File is gone have a reference that no `replace` has given (`damage` tells
    * why), so that they are taken for strangers: removed, and stored again. Files that a killed run left without an entry have paths that
    * no document has: `openai-file:<id>/<filename>`. A path comes twice where a run was killed between storing and its note of it.
-   * @param options.isAlone Nobody else writes now: Files without an entry are left over, however young.
+   * @param options.isAlone Asked after everything is listed: then Files without an entry are left over, however young.
    */
-  async *list({ signal, isAlone = false }: { signal?: AbortSignal; isAlone?: boolean } = {}): AsyncIterable<HeldDocument> {
+  async *list({ signal, isAlone = () => Promise.resolve(false) }: ListHeldOptions = {}): AsyncIterable<HeldDocument> {
     const { vectorizer, leftoverAgeMs = 600_000 } = this.#settings
     const storeId = await this.#openStore()
     const marker = markerOf(vectorizer, storeId)
@@ -159,8 +173,9 @@ export class OpenAiDestination implements FileDestination {
       yield damage === null ? { path: told.path, reference, ...(told.sha256 !== undefined && { sha256: told.sha256 }) } : { path: told.path, reference: { ...reference, damage } }
     }
     const latest = (this.#client.serverNow() - leftoverAgeMs) / 1000
+    const areAllLeft = unattached.size > 0 && (await isAlone())
     for (const file of unattached.values()) {
-      if (file.created_at > latest && !isAlone) continue
+      if (file.created_at > latest && !areAllLeft) continue
       // The list of entries is read newest first while others add to it.
       if (await getOrNull(this.#client, `/vector_stores/${storeId}/files/${file.id}`, 'check a file', signal)) continue
       yield { path: `openai-file:${file.id}/${file.filename}`, reference: referenceTo({ fileId: file.id, vectorStoreId: storeId }, file.created_at) }

@@ -52,9 +52,10 @@ export function readWaitMs(headers: Headers, serverNowMs: number): number | null
   const ms = Number(headers.get('retry-after-ms') ?? Number.NaN)
   if (ms >= 0) return ms
   const after = headers.get('retry-after')
-  if (after !== null) {
+  if (after !== null && after.trim() !== '') {
     if (Number(after) >= 0) return Number(after) * 1000
-    const date = Date.parse(after) - serverNowMs
+    // Only with a weekday: Date.parse takes nearly everything.
+    const date = (/^[A-Za-z]{3,9},/.test(after) ? Date.parse(after) : Number.NaN) - serverNowMs
     if (!Number.isNaN(date) && serverNowMs > 0) return Math.max(0, date)
   }
   const resets = ['requests', 'tokens'].filter((what) => headers.get(`x-ratelimit-remaining-${what}`) === '0').map((what) => readDuration(headers.get(`x-ratelimit-reset-${what}`)))

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { concatBytes } from '../../../base/bytes.ts'
 import { isWindlassError, WindlassError } from '../../../base/errors.ts'
 import type { DocumentVersion } from '../destination.ts'
 import { filenameOf } from './filename.ts'
@@ -14,6 +13,8 @@ const triesMax = 4
 // How far before now a File may seem to be made: clocks tell whole seconds, and an upload of parts takes its time.
 const lookBackMs = 10 * 60_000
 const lookedAtMax = 2000
+// More than was declared: read no further than to see it.
+const unexpectedBytes = 65_536
 
 export interface UploadOptions {
   readonly marker: string
@@ -33,7 +34,7 @@ export async function uploadFile(client: OpenAiClient, document: DocumentVersion
   const { path, sizeBytes } = document
   if (sizeBytes > fileBytesMax) throw new WindlassError('too-large', `openai: ${path}: has ${sizeBytes} bytes, a file may have ${fileBytesMax}: split or exclude it`, { path: 'sizeBytes' })
   if (sizeBytes === 0) throw new WindlassError('invalid', `openai: ${path}: is empty, and empty files are not taken: exclude it`, { path: 'sizeBytes' })
-  const parts = partsOf(bytes(), options.partBytes)
+  const parts = partsOf(bytes(), options.partBytes, sizeBytes)
   const digest = createDigest(document)
   const first = await parts.next()
   if (first.done) throw digest.changed(0)
@@ -142,21 +143,24 @@ function createDigest({ path, sha256, sizeBytes }: DocumentVersion): Digest {
   }
 }
 
-/** The stream in pieces of `size` bytes, the last one shorter. */
-async function* partsOf(stream: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  let waiting: Uint8Array[] = []
+/** The stream in pieces of `size` bytes, the last one shorter. @param expected How much will come, so that no more memory is taken than is needed. */
+async function* partsOf(stream: AsyncIterable<Uint8Array>, size: number, expected: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  let left = expected
+  const open = () => new Uint8Array(Math.min(size, left > 0 ? left : unexpectedBytes))
+  let part = open()
   let length = 0
   for await (let bytes of stream) {
-    while (length + bytes.length >= size) {
-      waiting.push(bytes.subarray(0, size - length))
-      bytes = bytes.subarray(size - length)
-      yield concatBytes(waiting)
-      waiting = []
+    while (bytes.length > 0) {
+      const taken = bytes.subarray(0, part.length - length)
+      part.set(taken, length)
+      length += taken.length
+      left -= taken.length
+      bytes = bytes.subarray(taken.length)
+      if (length < part.length) continue
+      yield part
+      part = open()
       length = 0
     }
-    // Copied: the stream may reuse its buffer.
-    if (bytes.length > 0) waiting.push(bytes.slice())
-    length += bytes.length
   }
-  if (length > 0) yield concatBytes(waiting)
+  if (length > 0) yield part.subarray(0, length)
 }
