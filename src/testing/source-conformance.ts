@@ -259,7 +259,7 @@ function testReading(promise: Declare): void {
     await fixture.put('big.md', pattern(20 * MiB, 1))
     await fixture.put('a.md', text('a'))
     await withSource(fixture, async (source) => {
-      for (let i = 0; i < 6; i++) {
+      for (let i = 0; i < 12; i++) {
         const content = await source.read({ path: pathIn(fixture, 'big.md') })
         assert.ok(content.kind === 'found')
         if (i % 2 === 0) for await (const _ of content.bytes()) break

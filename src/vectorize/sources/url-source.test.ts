@@ -56,7 +56,7 @@ function countingClock(): Clock & { slept: number[] } {
   return { ...systemClock, slept, sleep: async (ms) => void slept.push(ms) }
 }
 
-const open = (options: UrlSourceOptions) => new UrlSource({ ...options, limits: options.limits ?? { ...webLimits, timeoutMs: 5000 } })
+const open = (options: UrlSourceOptions) => new UrlSource({ ...options, limits: options.limits ?? { ...webLimits, timeoutMs: 5000, unreadMs: 500 } })
 
 async function pathsOf(source: Source): Promise<string[]> {
   const paths: string[] = []
@@ -284,6 +284,16 @@ describe('what is read', () => {
     expect(await pass()).toBe(6_000_000)
     letter = 'b'
     await expect(pass()).rejects.toMatchObject({ kind: 'conflict' })
+  })
+
+  test('a second pass is of the revision that was told, also when the first was left early', async () => {
+    const content: Record<string, string> = { '/': 'a'.repeat(6_000_000) }
+    const { url } = await serve((request, response) => pages(content)(request, response))
+    const read = await open({ urls: [url] }).read({ path: url })
+    if (read.kind !== 'found') throw new Error(read.kind)
+    for await (const _ of read.bytes()) break
+    content['/'] = 'b'.repeat(6_000_000)
+    await expect(read.bytes()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ kind: 'conflict' })
   })
 })
 

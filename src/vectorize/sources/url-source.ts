@@ -8,7 +8,7 @@ import { systemRandom, type Random } from '../../base/random.ts'
 import { pathFilter, type PathFilter, type PathPatterns } from './path-filter.ts'
 import { parseSitemap, sitemapBytesMax } from './sitemap.ts'
 import type { Source, SourceContent, SourceEntry, SourceListing } from './source.ts'
-import { WebClient, type WebAnswer, type WebLimits } from './web-client.ts'
+import { WebClient, webLimits, type WebAnswer, type WebLimits } from './web-client.ts'
 
 export interface UrlSourceOptions extends PathPatterns {
   readonly urls?: readonly string[] | undefined
@@ -23,8 +23,6 @@ export interface UrlSourceOptions extends PathPatterns {
 const maxBytesDefault = 100 * 1024 * 1024
 // Read before `read` answers: nearly every page, so that its connection is not held while it is embedded.
 const heldBytesMax = 4 * 1024 * 1024
-// A body that nobody asks for holds up the other requests to its host no longer than this.
-const unreadMs = 10_000
 // The protocol has one level of indexes; more than one in one is forgiven.
 const sitemapDepthMax = 3
 
@@ -100,7 +98,7 @@ export class UrlSource implements Source {
   #passes(url: string, first: { answer: WebAnswer; held: Uint8Array; body: AsyncIterator<Uint8Array>; revision: string | undefined }, signal: AbortSignal | undefined): () => AsyncIterable<Uint8Array> {
     let body: AsyncIterator<Uint8Array> | null = first.body
     let sha256: string | null = null
-    const unread = startTimer(unreadMs, () => {
+    const unread = startTimer((this.#options.limits ?? webLimits).unreadMs, () => {
       body = null
       first.answer.release()
     })

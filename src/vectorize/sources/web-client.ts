@@ -10,9 +10,11 @@ export interface WebLimits {
   readonly perHostMax: number
   /** A server that asks for a longer pause is told of instead of waited for. */
   readonly pauseMaxMs: number
+  /** A body that nobody asks for holds up the other requests to its host no longer than this. */
+  readonly unreadMs: number
 }
 
-export const webLimits: WebLimits = { timeoutMs: 30_000, attemptsMax: 4, redirectsMax: 5, perHostMax: 4, pauseMaxMs: 60_000 }
+export const webLimits: WebLimits = { timeoutMs: 30_000, attemptsMax: 4, redirectsMax: 5, perHostMax: 4, pauseMaxMs: 60_000, unreadMs: 10_000 }
 
 /** An answer whose body has not been read. It counts as a request under way until `body` is done or `release` is called. */
 export interface WebAnswer {
