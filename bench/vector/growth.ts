@@ -84,7 +84,7 @@ async function measure(rowCount: number): Promise<Growth[]> {
   const rows = await makeRows(rowCount)
   const truth = await exactNeighbors('synthetic-strided', rows, held, dimension, k)
   const { heap, head, reader, buildSeconds, search } = await index(rows, true)
-  const headBytes = encodeHead({ head, cardEnds: new Uint32Array(head.clusters + 1), checksums: new Uint32Array(head.clusters) }).length
+  const headBytes = encodeHead({ head, cardEnds: new Uint32Array(head.clusters + 1), hasEntryCards: true, checksums: new Uint32Array(head.clusters) }).length
   return [0.9, 0.95, 0.99].map((wished) => {
     const effort = chooseEffort(head, { k, recall: wished })
     let [hits, probes, coldBytes] = [0, 0, headBytes]

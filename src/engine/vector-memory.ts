@@ -110,8 +110,9 @@ export class VectorMemory {
     const { start, records, cards } = unitRange(stored, cluster)
     this.#makeRoom(bytes.length)
     const { slots } = stored.head
-    const block = new CardBlock(bytes.slice(cards - start), slots[cluster + 1]! - slots[cluster]!, index.key)
     reader.setList(cluster, bytes.subarray(0, records - start))
+    const cardCount = stored.hasEntryCards ? reader.entriesOf(cluster).length : slots[cluster + 1]! - slots[cluster]!
+    const block = new CardBlock(bytes.slice(cards - start), cardCount, index.key)
     reader.setRecords(cluster, bytes.subarray(records - start, cards - start))
     index.cards.set(cluster, block)
     this.#unitBytes += bytes.length

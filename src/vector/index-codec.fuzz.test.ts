@@ -28,7 +28,7 @@ test.each(['cosine', 'dot', 'euclidean'] as const)('a head of %s comes back as i
   const { head, list, records } = built(metric, 700, 20, 9)
   const units = Array.from({ length: head.clusters }, (_, c) => concatBytes([list(c), records(c), toUtf8(`cards ${c}`)]))
   const cardEnds = Uint32Array.from({ length: head.clusters + 1 }, (_, c) => c * 7)
-  const stored = { head: { ...head, rowCount: 900 }, cardEnds, checksums: Uint32Array.from(units, (unit) => crc32c(unit)) }
+  const stored = { head: { ...head, rowCount: 900 }, cardEnds, hasEntryCards: metric === 'cosine', checksums: Uint32Array.from(units, (unit) => crc32c(unit)) }
   const size = units.reduce((sum, unit) => sum + unit.length, 0)
   const decoded = decodeHead(encodeHead(stored), size, key)
   // Centroids were rounded before codes were made relative to them, so rounding them again changes nothing.
@@ -47,7 +47,7 @@ test.each(['cosine', 'dot', 'euclidean'] as const)('a head of %s comes back as i
 
 test('heads, rows and cards that were cut, changed or never were any give a typed error, or what could have been written', () => {
   const { head } = built('euclidean', 300, 5, 4)
-  const stored = { head, cardEnds: new Uint32Array(head.clusters + 1), checksums: new Uint32Array(head.clusters) }
+  const stored = { head, cardEnds: new Uint32Array(head.clusters + 1), hasEntryCards: true, checksums: new Uint32Array(head.clusters) }
   const end = unitRange(stored, head.clusters - 1).end
   const cards = encodeCards([card(3, 'a'), card(5, 'long key')])
   const whole = [

@@ -13,14 +13,19 @@ import { paddedDimension } from './space.ts'
 export const indexSections = { head: 'vector-index', lists: 'vector-lists', rows: 'vector-rows' } as const
 
 /**
- * A head as a segment holds it. The section `vector-lists` has one *unit* a cluster, in order: its posting list, its records, the cards of its
- * slots (see row-card.ts). A query that probes a cluster reads its unit, and needs nothing else of the segment but what it returns.
+ * A head as a segment holds it. The section `vector-lists` has one *unit* a cluster, in order: its posting list, its records, and cards (see
+ * row-card.ts). A query that probes a cluster reads its unit, and needs nothing else of the segment but the vectors of the best and what it returns.
  */
 export interface StoredHead {
   /** Without `rowOfSlot`: that is the section `vector-rows`, which only filters and deletions need. */
   readonly head: IndexHead
   /** `clusters + 1`: bytes of cards before each unit's. */
   readonly cardEnds: Uint32Array
+  /**
+   * Whether a unit has a card for each entry of its list, in their order, or for its slots only, as version 1 had it: then who finds a row in
+   * the list of its second cluster has to read the unit of the first.
+   */
+  readonly hasEntryCards: boolean
   /** CRC-32C of each unit. */
   readonly checksums: Uint32Array
 }
@@ -72,11 +77,11 @@ export function verifyUnit(stored: StoredHead, cluster: number, bytes: Uint8Arra
  * Section `vector-index`: uint32 size of the JSON, the JSON padded with spaces to a multiple of 4, then float32 center (Euclidean), float32 steps
  * of the centroids, uint32 list blocks, slots and card ends (`clusters + 1` each), uint32 checksums, int8 centroid codes.
  */
-export function encodeHead({ head, cardEnds, checksums }: StoredHead): Uint8Array<ArrayBuffer> {
+export function encodeHead({ head, cardEnds, hasEntryCards, checksums }: StoredHead): Uint8Array<ArrayBuffer> {
   const { space, clusters, count, rowCount } = head
   const { metric, dimension, seed, scale } = space
   const effort = head.effort.map((each) => ({ ...each, margin: Number.isFinite(each.margin) ? each.margin : null }))
-  const json = JSON.stringify({ version: 1, metric, dimension, seed, scale, centered: space.center.length > 0, clusters, count, rowCount, spread: head.spread, effort })
+  const json = JSON.stringify({ version: hasEntryCards ? 2 : 1, metric, dimension, seed, scale, centered: space.center.length > 0, clusters, count, rowCount, spread: head.spread, effort })
   const text = toUtf8(json.padEnd(Math.ceil(toUtf8(json).length / 4) * 4))
   const { codes, steps } = encodeCentroids(head.centroids, paddedDimension(dimension))
   return concatBytes([words(Uint32Array.of(text.length)), text, floats(space.center), floats(steps), words(head.listBlocks), words(head.slots), words(cardEnds), words(checksums), new Uint8Array(codes.buffer)])
@@ -88,7 +93,8 @@ export function decodeHead(bytes: Uint8Array, listsSize: number, key: string): S
   const textSize = bytes.length < 4 ? -1 : viewU32(bytes, 0, 1)[0]!
   if (textSize < 0 || textSize % 4 !== 0 || 4 + textSize > bytes.length) throw damaged(key, `it has ${bytes.length} bytes, ${textSize} of them JSON`)
   const json = shape.object(parseJson(bytes.subarray(4, 4 + textSize), `section ${indexSections.head}`, key), 'head')
-  if (shape.integer(json.version, 'version', 1) !== 1) throw new WindlassError('unsupported', `${key}: the vector index has version ${String(json.version)}, this windlass reads 1: upgrade`, { key })
+  const version = shape.integer(json.version, 'version', 1)
+  if (version > 2) throw new WindlassError('unsupported', `${key}: the vector index has version ${version}, this windlass reads 1 and 2: upgrade`, { key })
   shape.oneOf(json.metric, 'metric', ['cosine', 'dot', 'euclidean'])
   const dimension = shape.integer(json.dimension, 'dimension', 1, 4096)
   const rowCount = shape.integer(json.rowCount, 'rowCount', 1, 0xffffffff)
@@ -115,7 +121,7 @@ export function decodeHead(bytes: Uint8Array, listsSize: number, key: string): S
   if (listBlocks[0] !== 0 || slots[0] !== 0 || cardEnds[0] !== 0 || slots[clusters] !== count || end !== listsSize) {
     throw damaged(key, `its units end at byte ${end} and slot ${slots[clusters]}, expected ${listsSize} and ${count}`)
   }
-  return { head, cardEnds, checksums }
+  return { head, cardEnds, hasEntryCards: version === 2, checksums }
 }
 
 function decodeSpread(shape: JsonShape, value: unknown): Spread | null {

@@ -4,7 +4,7 @@ import type { KernelHeap } from '../kernels/heap.ts'
 import { blockBytes, type Address } from '../kernels/kernels.ts'
 import { CentroidFinder } from './centroid-finder.ts'
 import type { IndexHead, SearchEffort } from './index-layout.ts'
-import { recordBytes } from './list-codec.ts'
+import { recordBytes, slotsOfList } from './list-codec.ts'
 import { QueryForms, Reservoir, scoreOfKey } from './query-state.ts'
 import type { ClusterMatches, RowFilter } from './row-filter.ts'
 import { SpaceMap } from './space.ts'
@@ -120,6 +120,12 @@ export class IndexReader {
   /** Bytes of a cluster's records. */
   recordsBytes(cluster: number): number {
     return (this.head.slots[cluster + 1]! - this.head.slots[cluster]!) * recordBytes(this.#padded)
+  }
+
+  /** The slots of a list that is in memory, by entry. */
+  entriesOf(cluster: number): Uint32Array {
+    const at = this.#lists[cluster]!
+    return slotsOfList(this.#heap.bytes.subarray(at, at + this.listBytes(cluster)), this.#padded)
   }
 
   hasList(cluster: number): boolean {
@@ -350,6 +356,16 @@ export class IndexReader {
     state.slots = slots.subarray(0, wanted)
     state.slotScores = state.slotScores.subarray(0, wanted)
     return state.slots
+  }
+
+  /**
+   * Standard error of a slot's score by its 8-bit codes, whose records must be in memory: each dimension is off by up to half a step, all
+   * values alike, and the rotation makes dimensions independent of each other.
+   */
+  errorOf({ forms }: IndexQuery, slot: number): number {
+    const c = this.clusterOf(slot)
+    const record = this.#records[c]! + (slot - this.head.slots[c]!) * recordBytes(this.#padded)
+    return this.#heap.floats[(record + this.#padded) >>> 2]! * Math.sqrt(forms.squaredNorm / 12)
   }
 
   /** About how far the row of a score is that `rerank` gave, by the metric: cosine 1 - cos, dot minus the product, Euclidean not squared. */

@@ -1,5 +1,9 @@
 import type { KernelHeap } from '../kernels/heap.ts'
+import { viewU32 } from '../format/typed-views.ts'
 import { blockBytes, type Address } from '../kernels/kernels.ts'
+
+/** Stands for the slot where a posting list has no entry. */
+const noEntry = 0xffffffff
 
 /** Bytes of a record of 8-bit codes: `padded` int8, float32 step, float32 base. */
 export function recordBytes(padded: number): number {
@@ -40,9 +44,20 @@ export function writeList(
       heap.words[factors + 64] = ids(i)
     } else {
       heap.floats[factors] = -Infinity
-      heap.words[factors + 64] = 0xffffffff
+      heap.words[factors + 64] = noEntry
     }
   }
+}
+
+/** The slots of a posting list's entries, in their order: those of its own cluster first, then those that are here in the second place. */
+export function slotsOfList(list: Uint8Array, n: number): Uint32Array {
+  const stride = blockBytes(n)
+  const slots = new Uint32Array((list.length / stride) * 32)
+  for (let block = 0; block * stride < list.length; block++) slots.set(viewU32(list, block * stride + n * 4 + 256, 32), block * 32)
+  // What is beyond the end fills the last block.
+  let count = slots.length
+  while (count > 0 && slots[count - 1] === noEntry) count--
+  return slots.subarray(0, count)
 }
 
 /** Writes the 8-bit codes of a vector; the base is what its score needs besides the product: 0, or -|x|² for Euclidean. */

@@ -7,6 +7,8 @@ import type { Metric } from '../../vector/exact-search.ts'
 import type { BuildOptions } from '../../vector/build.ts'
 import type { IndexBuild, IndexBuilder } from '../../vector/index-builder.ts'
 import { encodeHead, encodeRows, indexSections } from '../../vector/index-codec.ts'
+import { slotsOfList } from '../../vector/list-codec.ts'
+import { paddedDimension } from '../../vector/space.ts'
 import { VectorPile } from '../../vector/vector-pile.ts'
 import type { EngineContext } from '../core.ts'
 
@@ -60,7 +62,7 @@ export class SegmentIndexing {
       for (let cluster = 0; cluster < head.clusters; ) {
         const units: Uint8Array[] = []
         for (const { list, records } of await build.next()) {
-          const cards = encodeCards(Array.from(rowOfSlot.subarray(head.slots[cluster], head.slots[cluster + 1]), cardOf))
+          const cards = encodeCards(Array.from(slotsOfList(list, paddedDimension(head.space.dimension)), (slot) => cardOf(rowOfSlot[slot]!)))
           const unit = concatBytes([list, records, cards])
           checksums[cluster] = crc32c(unit)
           cardEnds[++cluster] = cardEnds[cluster - 1]! + cards.length
@@ -69,7 +71,7 @@ export class SegmentIndexing {
         yield { name: indexSections.lists, bytes: concatBytes(units) }
       }
       yield { name: indexSections.rows, bytes: encodeRows(rowOfSlot) }
-      yield { name: indexSections.head, bytes: encodeHead({ head: { ...head, rowCount }, cardEnds, checksums }) }
+      yield { name: indexSections.head, bytes: encodeHead({ head: { ...head, rowCount }, cardEnds, hasEntryCards: true, checksums }) }
     } finally {
       build.release()
     }

@@ -46,7 +46,7 @@ const finalistsMax = candidatesMax / 1.5
 /** More rows than these are not put into kernel memory to be scored: they are scanned where they are. */
 const chunkedRowsMax = 65_536
 
-/** Exact distances are computed of the finalists of all segments together, so many as one segment would give. */
+/** Exact distances are computed of the finalists of all segments together, no more than one segment would give, and of rough ones. */
 interface Finalist extends IndexedRow {
   readonly source: number
 }
@@ -121,8 +121,12 @@ async function nearestOf(exact: ExactRows, vectorAt: VectorAt, block: () => Vect
 /** Exact distances of the finalists that can be among the `k` nearest. */
 async function measure(finalists: Finalist[], sources: readonly Candidates[], { query, k }: VectorSearch, tally: SearchTally): Promise<VectorScored[]> {
   finalists.sort((a, b) => a.estimate - b.estimate || a.source - b.source || a.card.row - b.card.row)
+  const isRough = ({ farthest }: Finalist) => farthest === Infinity
+  const fine = finalists.filter((each) => !isRough(each)).slice(0, exactCount(k))
+  // So many are nearer than this that who is not may be left unread.
+  const limit = fine.map(({ farthest }) => farthest).sort((a, b) => a - b)[k - 1] ?? Infinity
   const bySource = new Map<number, RowCard[]>()
-  for (const { source, card } of finalists.slice(0, exactCount(k))) addTo(bySource, source, card)
+  for (const { source, card, nearest } of [...fine, ...finalists.filter(isRough)]) if (nearest <= limit) addTo(bySource, source, card)
   const before = tally.requests
   const measured = await Promise.all(
     [...bySource].map(async ([index, cards]) => {
