@@ -55,6 +55,7 @@ export async function startS3(): Promise<TinyS3> {
       return { status: 200, body: '<CompleteMultipartUploadResult/>' }
     }
     if (query.has('delete')) {
+      if (/&(?!#\d+;)/.test(body.toString())) return { status: 400, body: '<Error><Code>MalformedXML</Code></Error>' }
       for (const [, name] of body.toString().matchAll(/<Key>(.*?)<\/Key>/g)) objects.delete(name!.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code))))
       return { status: 200, body: '<DeleteResult/>' }
     }

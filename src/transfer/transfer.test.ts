@@ -71,14 +71,15 @@ describe.each(['s3', 'memory'])('%s', (kind) => {
   })
 
   test('a changed file of the same size is sent, alone; what is missing is deleted only when asked', async () => {
-    const near = await write({ 'a.txt': 'one', 'b.txt': 'two', 'large.bin': bytes(9 * mebi) })
+    const near = await write({ 'a.txt': 'one', 'b.txt': 'two', [strange]: 'odd', 'large.bin': bytes(9 * mebi) })
     const remote = await remoteOf()
     await push(near, remote, options)
     const changed = bytes(9 * mebi)
     changed[9 * mebi - 1]! ^= 1
     await write({ 'a.txt': 'eno', 'large.bin': changed })
-    expect(await push(near, remote, options)).toMatchObject({ transferred: 2, unchanged: 1 })
+    expect(await push(near, remote, options)).toMatchObject({ transferred: 2, unchanged: 2 })
     await rm(join(root, 'near/b.txt'))
+    await rm(join(root, 'near', strange))
     await push(near, remote, options)
     await pull(remote, new LocalFolder(join(root, 'far')), options)
     expect(Object.keys(await readAll('far'))).toContain('b.txt')
@@ -120,6 +121,7 @@ test('no key and no link leads out of the folder', async () => {
   await symlink(join(root, 'outside'), join(root, 'far/link'))
   const report = await pull(remote, new LocalFolder(join(root, 'far')), options)
   expect(report.failed.map(({ path }) => path).sort()).toEqual(['../up.txt', '/abs.txt', 'a//b', 'link/in.txt', 'x/../../up.txt'])
+  for (const { path, message } of report.failed) expect(message).toMatch(path === 'link/in.txt' ? /is a link to .* outside/ : /cannot be a file below/)
   expect(report.transferred).toBe(1)
   expect(Object.keys(await readAll(''))).toEqual(['far/fine.txt'])
   // And on the way there: links to what lies inside are followed, others passed over.
