@@ -19,8 +19,8 @@ export interface OpenOptions {
   /** Region, endpoint, keys of an S3 store; the AWS default credential chain where absent. */
   readonly store?: StoreSettings
   readonly engine?: Partial<EngineSettings>
-  /** What embeds files and questions; the built-in static model where absent. */
-  readonly embeddingModel?: EmbeddingModel
+  /** What embeds files and questions, or how to get it when it is first needed; the built-in static model where absent. */
+  readonly embeddingModel?: EmbeddingModel | (() => Promise<EmbeddingModel>)
   /** Keeps what queries read of segments on the local disk, up to so many bytes; for buckets behind a network. Default: nothing. */
   readonly diskCache?: { readonly budgetBytes: number; readonly folder?: string }
   readonly clock?: Clock
@@ -40,8 +40,17 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Buck
   const disk = options.diskCache && { folder: options.diskCache.folder ?? tmpdir(), budgetBytes: options.diskCache.budgetBytes, isImmutable: isSegmentKey }
   const store = await openStore(url, { ...options.store, clock, random, wrap, ...(disk && { diskCache: disk }) })
   const database = new Database({ store, clock, random, analyzerFor: createAnalyzerById, indexBuilder: builderInThread(() => clock.sleep(0)), ...(options.engine && { settings: options.engine }) })
-  let model: Promise<EmbeddingModel> | null = options.embeddingModel ? Promise.resolve(options.embeddingModel) : null
-  return new BucketHandle(store, counting!, { database, clock, random, storeSettings: options.store ?? {}, loadModel: () => (model ??= loadStaticModel()) })
+  const { embeddingModel = loadStaticModel } = options
+  let model: Promise<EmbeddingModel> | null = null
+  const loadModel = () => {
+    // One that could not be reached is asked again next time.
+    model ??= (typeof embeddingModel === 'function' ? embeddingModel() : Promise.resolve(embeddingModel)).catch((error: unknown) => {
+      model = null
+      throw error
+    })
+    return model
+  }
+  return new BucketHandle(store, counting!, { database, clock, random, storeSettings: options.store ?? {}, loadModel })
 }
 
 export { WindlassError, isWindlassError, type ErrorKind } from './base/errors.ts'

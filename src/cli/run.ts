@@ -1,7 +1,8 @@
 import { errorPolicies, isWindlassError, messageOf } from '../base/errors.ts'
-import { checkModel, engineSettings, loadConfiguration, storeSettings } from '../config/load.ts'
+import { engineSettings, loadConfiguration, modelSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { settingSpecs, type SettingName } from '../config/settings.ts'
+import { openModel } from '../embed/open-model.ts'
 import { open } from '../index.ts'
 import type { Bucket } from '../library/types.ts'
 
@@ -30,7 +31,6 @@ export function configure(flags: Flags): Configuration {
 export async function withBucket(flags: Flags, task: (session: Session) => Promise<void>): Promise<void> {
   await reporting(flags, async () => {
     const configuration = configure(flags)
-    checkModel(configuration)
     const bucket = await openBucket(configuration)
     try {
       await task({ bucket, configuration })
@@ -41,8 +41,9 @@ export async function withBucket(flags: Flags, task: (session: Session) => Promi
 }
 
 /** Opens the bucket of `url`, or the configured one, with the configured keys and limits. */
-export function openBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<Bucket> {
-  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration) })
+export async function openBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<Bucket> {
+  const model = modelSettings(configuration)
+  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration), embeddingModel: () => openModel(model) })
 }
 
 /** As `withBucket`, for what opens no bucket. `--verbose` shows where an error comes from. */

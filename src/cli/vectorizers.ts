@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { WindlassError } from '../base/errors.ts'
 import type { Bucket } from '../library/types.ts'
 import { readDeclarationFile } from '../vectorize/declaration/read-declaration.ts'
+import { expandVariables } from '../vectorize/declaration/variables.ts'
 import type { Vectorizer } from '../vectorize/vectorizer.ts'
 import { configure, openBucket, reporting, type Flags } from './run.ts'
 
@@ -21,7 +22,7 @@ export async function withVectorizers(names: readonly string[], flags: Flags, ta
     for (const name of names) {
       if (!declared.has(name)) throw new WindlassError('not-found', `${path} declares no vectorizer ${JSON.stringify(name)}: it has ${[...declared.keys()].join(', ')}`, { path: 'name' })
     }
-    const url = typeof flags.bucket === 'string' || declaration.bucket === undefined ? configuration.bucket().url : fromFolder(declaration.bucket, folder)
+    const url = typeof flags.bucket === 'string' || declaration.bucket === undefined ? configuration.bucket().url : fromFolder(expandVariables(declaration.bucket, process.env, `${path}: bucket`), folder)
     const bucket = await openBucket(configuration, url)
     try {
       const chosen = names.length === 0 ? [...declared.keys()] : [...new Set(names)]

@@ -32,22 +32,37 @@ export function engineSettings(configuration: Configuration): { memoryBudgetByte
   }
 }
 
+/** What opening the embedding model needs of the settings. */
+export interface ModelSettings {
+  /** `static-384`, or `openai:` and a name. */
+  readonly name: string
+  readonly dimension?: number
+  readonly apiKey?: string
+  readonly baseUrl?: string
+}
+
 const dimensionsOfModels = new Map([['static-384', 384]])
 
 /**
- * Whether the configured model is one that is here, and of the configured dimension.
- * @throws {WindlassError} `unsupported` for a model that is not built in, `invalid` for a dimension that is not the model's.
+ * The configured model.
+ * @throws {WindlassError} `unsupported` for a model that is neither built in nor behind an API, `invalid` for a dimension that is not the
+ * model's, `unauthenticated` where a key is missing.
  */
-export function checkModel(configuration: Configuration): void {
-  const wanted = configuration.text('embedding-model')!
-  const expected = dimensionsOfModels.get(wanted)
-  if (expected === undefined) {
-    throw new WindlassError('unsupported', `${configuration.origin('embedding-model')}: model ${JSON.stringify(wanted)} is not available: use ${[...dimensionsOfModels.keys()].join(', ')}`, { path: 'embedding-model' })
-  }
+export function modelSettings(configuration: Configuration): ModelSettings {
+  const given = configuration.text('embedding-model')!
+  // As OpenAI's own names are mostly given.
+  const name = given.startsWith('text-embedding-') ? `openai:${given}` : given
   const dimension = configuration.number('dimension')
-  if (dimension !== undefined && dimension !== expected) {
-    throw new WindlassError('invalid', `${configuration.origin('dimension')} is ${dimension}, model ${wanted} has ${expected}: unset it, or choose a model that has it`, { path: 'dimension' })
+  const [apiKey, baseUrl] = [configuration.text('openai-api-key'), configuration.text('openai-base-url')]
+  const expected = dimensionsOfModels.get(name)
+  if (expected === undefined && !name.startsWith('openai:')) {
+    throw new WindlassError('unsupported', `${configuration.origin('embedding-model')}: model ${JSON.stringify(name)} is not available: use ${[...dimensionsOfModels.keys()].join(', ')}, or openai:<model>`, { path: 'embedding-model' })
   }
+  if (expected !== undefined && dimension !== undefined && dimension !== expected) {
+    throw new WindlassError('invalid', `${configuration.origin('dimension')} is ${dimension}, model ${name} has ${expected}: unset it, or choose a model that has it`, { path: 'dimension' })
+  }
+  if (expected === undefined && apiKey === undefined && baseUrl === undefined) throw new WindlassError('unauthenticated', `model ${name} needs a key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own`, { path: 'openai-api-key' })
+  return { name, ...(dimension !== undefined && { dimension }), ...(apiKey !== undefined && { apiKey }), ...(baseUrl !== undefined && { baseUrl }) }
 }
 
 function readEnvFile(path: string): Record<string, string> {

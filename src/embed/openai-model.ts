@@ -22,6 +22,8 @@ export interface OpenAiModelOptions {
   readonly model: string
   /** Absent: the model's own. Another one is asked for with `dimensions`, which not every model can. */
   readonly dimension?: number
+  /** The model's own, where an earlier process found it (`OpenAiModel.ownDimension`): then it is not asked for. */
+  readonly ownDimension?: number
   /** Up to `/v1`; default: OpenAI's own. */
   readonly baseUrl?: string
   /** Absent: none is sent, as local servers want it. */
@@ -78,10 +80,11 @@ export async function createOpenAiModel(options: OpenAiModelOptions, signal?: Ab
     const own = known.dimension
     if (dimension !== undefined && dimension !== own && !(known.canShorten && dimension < own)) throw otherDimension(model, own, dimension)
     const shortened = dimension !== undefined && dimension !== own
-    return new OpenAiModel({ ...options, dimension: dimension ?? own, sendsDimension: shortened, tokensMax: known.tokensMax })
+    return new OpenAiModel({ ...options, ownDimension: own, dimension: dimension ?? own, sendsDimension: shortened, tokensMax: known.tokensMax })
   }
-  const own = await new OpenAiModel({ ...options, dimension: undefined, sendsDimension: false }).measureDimension(signal)
-  if (dimension === undefined || dimension === own) return new OpenAiModel({ ...options, dimension: own, sendsDimension: false })
+  const own = options.ownDimension ?? (await new OpenAiModel({ ...options, dimension: undefined, sendsDimension: false }).measureDimension(signal))
+  if (dimension === undefined || dimension === own) return new OpenAiModel({ ...options, ownDimension: own, dimension: own, sendsDimension: false })
+  if (options.ownDimension !== undefined) return new OpenAiModel({ ...options, dimension, sendsDimension: true })
   const shortened = new OpenAiModel({ ...options, dimension: undefined, sendsDimension: dimension })
   const second = await shortened.measureDimension(signal).catch((error: unknown) => {
     // A server that refuses `dimensions` has said that it cannot.
@@ -89,7 +92,7 @@ export async function createOpenAiModel(options: OpenAiModelOptions, signal?: Ab
     throw error
   })
   if (second !== dimension) throw otherDimension(model, second, dimension)
-  return new OpenAiModel({ ...options, dimension, sendsDimension: true })
+  return new OpenAiModel({ ...options, ownDimension: own, dimension, sendsDimension: true })
 }
 
 function otherDimension(model: string, found: number, wanted: number): WindlassError {
@@ -101,6 +104,8 @@ export class OpenAiModel implements EmbeddingModel {
   readonly name: string
   readonly dimension: number
   readonly tokensMax: number | undefined
+  /** Of the model when no other is asked for. */
+  readonly ownDimension: number
   readonly #options: OpenAiModelOptions
   readonly #url: string
   readonly #headers: Record<string, string>
@@ -122,6 +127,7 @@ export class OpenAiModel implements EmbeddingModel {
     this.dimension = dimension ?? 0
     this.name = `openai:${options.model}@${this.dimension}`
     this.tokensMax = tokensMax
+    this.ownDimension = options.ownDimension ?? this.dimension
     this.#options = rest
     this.#dimensions = typeof sendsDimension === 'number' ? sendsDimension : sendsDimension ? dimension : undefined
     this.#url = embeddingsUrl(options.baseUrl ?? 'https://api.openai.com/v1')

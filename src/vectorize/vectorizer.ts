@@ -143,14 +143,15 @@ export class Vectorizer {
       return part
     }
     try {
-      const embedding = await openEmbedding(declaration.embedding, this.#context)
+      const embedding = await openEmbedding(declaration.embedding, await this.#openState(), this.#context)
       const source: Source = keep(await openSource(declaration.source, this.#context))
       const destinations: Destination[] = []
       for (const each of declaration.destinations) destinations.push(keep(await openDestination(each, declaration.name, this.#context)))
       const twice = destinations.find(({ name }, i) => destinations.findIndex((other) => other.name === name) !== i)
       if (twice) throw new WindlassError('invalid', `vectorizer ${JSON.stringify(declaration.name)} names destination ${twice.name} twice`, { path: 'destinations' })
       const { processing } = declaration
-      const settings = { ...processing, retryAfterMs: parseDuration(processing.retryAfter), workerTimeoutMs: parseDuration(processing.workerTimeout) }
+      const filesAtOnce = processing.filesAtOnce ?? (declaration.embedding.provider === 'static' ? 8 : 32)
+      const settings = { ...processing, filesAtOnce, retryAfterMs: parseDuration(processing.retryAfter), workerTimeoutMs: parseDuration(processing.workerTimeout) }
       return await task({ name: declaration.name, context: this.#context, source, state: await this.#openState(), destinations, recipe: makeRecipe(declaration, embedding.model), settings }, embedding)
     } finally {
       for (const part of opened) await part.close?.()

@@ -192,6 +192,17 @@ export class SyncState {
     await this.#write([put('cursor', 'cursor', { recipe, cursor })])
   }
 
+  /** The own dimension of an embedding model behind an API, as an earlier run found it. */
+  async modelDimension(model: string): Promise<number | undefined> {
+    const [row] = await this.#get(['model'], false)
+    const known = row && json<{ model: string; dimension: number }>(row)
+    return known?.model === model ? known.dimension : undefined
+  }
+
+  async setModelDimension(model: string, dimension: number): Promise<void> {
+    await this.#write([put('model', 'model', { model, dimension })])
+  }
+
   /** Keeps a run's report, and lets the oldest go. */
   async noteRun(run: RunRecord): Promise<void> {
     const known = (await this.runs()).slice(runsKept - 1)

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock, type Clock } from '../base/clock.ts'
-import { open } from '../index.ts'
-import type { Bucket } from '../library/types.ts'
-import type { VectorizerInput } from './declaration/declaration.ts'
+import { systemClock, type Clock } from '../../src/base/clock.ts'
+import { open } from '../../src/index.ts'
+import type { Bucket } from '../../src/library/types.ts'
+import type { VectorizerInput } from '../../src/vectorize/declaration/declaration.ts'
 
 let folder: string
 let bucket: Bucket
