@@ -8,7 +8,7 @@ import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
 import { retryFailed, showDrift, showErrors, showStatus } from './commands/vectorizer-state.ts'
 import { withVectorizers } from './vectorizers.ts'
-import { reporting, withBucket, type Flags } from './run.ts'
+import { configure, reporting, withBucket, type Flags } from './run.ts'
 
 // The SDK would print a notice about the version of Node into our output.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
@@ -203,6 +203,33 @@ for (const direction of ['push', 'pull'] as const) {
       }),
     )
 }
+
+command('doctor', 'write, read, list and delete in the bucket, and see whether it keeps conditional writes').action((flags: Flags) =>
+  reporting(flags, async () => {
+    const { checkBucket } = await import('./commands/doctor.ts')
+    await checkBucket(configure(flags))
+  }),
+)
+
+const init = program.command('init').description('begin with Windlass: github')
+
+init
+  .command('github')
+  .description('write a workflow that keeps an index in step with the repository, and say which secrets it needs')
+  .option('--dry-run', 'show it and write nothing')
+  .option('--force', 'replace a workflow that is there')
+  .option('--uses <action>', 'run the action, owner/repository/action@ref, instead of the package from npm')
+  .action((flags: Flags) =>
+    reporting(flags, async () => {
+      const { initGithub } = await import('./commands/init-github.ts')
+      initGithub(flags, { version })
+    }),
+  )
+
+program.command('action', { hidden: true }).action(async () => {
+  const { runAction } = await import('./commands/action.ts')
+  await runAction(process.env)
+})
 
 for (const spelling of ['s3vectors', ...awsSpellings]) {
   program
