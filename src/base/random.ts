@@ -45,3 +45,8 @@ export function newId(nowMs: number, random: Random): string {
 export function newNonce(random: Random): string {
   return Array.from(random.bytes(16), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
+
+/** The time of an id of `newId`, milliseconds since 1970. */
+export function timeOfId(id: string): number {
+  return [...id.slice(0, 10)].reduce((time, letter) => time * 32 + alphabet.indexOf(letter), 0)
+}

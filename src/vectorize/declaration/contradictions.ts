@@ -57,12 +57,15 @@ function ofSource(source: unknown, path: readonly PropertyKey[]): Problem[] {
   return problems
 }
 
+/** Two destinations that agree in these are one. */
+const identifyingFields = ['name', 'vectorStore', 'baseUrl', 'bucket', 'endpoint', 'url', 'collection', 'index'] as const
+
 function ofDestinations(destinations: readonly unknown[], path: readonly PropertyKey[]): Problem[] {
   const problems: Problem[] = []
   const seen = new Map<string, number>()
   destinations.forEach((destination, i) => {
     const type = field(destination, 'type')
-    const key = JSON.stringify([type, field(destination, type === 'openai' ? 'vectorStore' : 'name'), field(destination, 'baseUrl')])
+    const key = JSON.stringify([type, ...identifyingFields.map((name) => field(destination, name))])
     const first = seen.get(key)
     if (first !== undefined) problems.push({ path: [...path, i], message: `is the same as destinations[${first}]: name each once` })
     seen.set(key, first ?? i)

@@ -56,7 +56,36 @@ const openaiDestination = z.strictObject({
   metadataFile: z.string().optional().describe('Kept in step in the form of `.deepgram/vectorstore_metadata.json`'),
 })
 
-export const destinationSchema = z.discriminatedUnion('type', [collectionDestination, openaiDestination])
+const s3vectorsDestination = z.strictObject({
+  type: z.literal('s3vectors').describe('AWS S3 Vectors, or a server that speaks its API'),
+  bucket: z.string().min(3).max(63).describe('Vector bucket; made where there is none of it'),
+  index: z.string().min(3).max(63).describe('Vector index; made where there is none of it'),
+  endpoint: webAddress.optional(),
+  region: z.string().min(1).optional(),
+  accessKeyIdVariable: environmentVariable.optional(),
+  secretAccessKeyVariable: environmentVariable.optional(),
+  sessionTokenVariable: environmentVariable.optional(),
+})
+const qdrantDestination = z.strictObject({
+  type: z.literal('qdrant'),
+  url: webAddress.describe('Of the REST API: http://127.0.0.1:6333'),
+  collection: z.string().min(1).max(255).describe('Made where there is none of it'),
+  apiKeyVariable: environmentVariable.optional(),
+})
+const opensearchDestination = z.strictObject({
+  type: z.literal('opensearch'),
+  url: webAddress,
+  index: z.string().regex(/^[^A-Z\\/*?"<>| ,#:_+-][^A-Z\\/*?"<>| ,#:]{0,254}$/, 'lower-case, without \\ / * ? " < > | , # : and spaces, not starting with - _ +').describe('Made where there is none of it'),
+  auth: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('none') }),
+      z.strictObject({ type: z.literal('basic'), userVariable: environmentVariable.default('OPENSEARCH_USER'), passwordVariable: environmentVariable.default('OPENSEARCH_PASSWORD') }),
+      z.strictObject({ type: z.literal('aws').describe('SigV4 with the AWS default credentials'), service: z.enum(['es', 'aoss']).default('es').describe('aoss: OpenSearch Serverless'), region: z.string().min(1).optional() }),
+    ])
+    .default({ type: 'none' }),
+})
+
+export const destinationSchema = z.discriminatedUnion('type', [collectionDestination, openaiDestination, s3vectorsDestination, qdrantDestination, opensearchDestination])
 
 const duration = z.string().regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a time such as 30s, 5m, 1h')
 
@@ -95,6 +124,8 @@ export type VectorizerDeclaration = z.output<typeof vectorizerSchema>
 export type VectorizerInput = z.input<typeof vectorizerSchema>
 export type SourceDeclaration = z.output<typeof sourceSchema>
 export type DestinationDeclaration = z.output<typeof destinationSchema>
+/** A destination as written: defaults may be left out. */
+export type DestinationInput = z.input<typeof destinationSchema>
 /** A `windlass.yaml`. */
 export type Declaration = z.output<typeof declarationSchema>
 /** A `windlass.yaml` as written: defaults may be left out. */

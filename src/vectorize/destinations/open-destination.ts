@@ -12,5 +12,17 @@ export async function openDestination(declaration: DestinationDeclaration, vecto
       const { openOpenAiDestination } = await import('./openai/open-openai-destination.ts')
       return openOpenAiDestination(declaration, vectorizer, context)
     }
+    case 's3vectors': {
+      const { openS3VectorsDestination } = await import('./s3vectors/open-s3vectors-destination.ts')
+      return openS3VectorsDestination(declaration, vectorizer, context)
+    }
+    case 'qdrant': {
+      const { openQdrantDestination } = await import('./qdrant/open-qdrant-destination.ts')
+      return openQdrantDestination(declaration, vectorizer, context)
+    }
+    case 'opensearch': {
+      const { openOpenSearchDestination } = await import('./opensearch/open-opensearch-destination.ts')
+      return openOpenSearchDestination(declaration, vectorizer, context)
+    }
   }
 }
