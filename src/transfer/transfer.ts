@@ -159,8 +159,8 @@ async function hasSameBytes(folder: LocalFolder, near: LocalFile, remote: Remote
   })
 }
 
-/** An error of a transfer that failed in part, to end a process with; undefined where nothing did. */
-export function failureOf({ failed }: TransferReport): WindlassError | undefined {
+/** What failed of single files, in a line; null where nothing did. */
+export function failureText({ failed }: TransferReport): string | null {
   const [first] = failed
-  return first && new WindlassError('unavailable', `${failed.length} ${failed.length === 1 ? 'file' : 'files'} failed, the first is ${first.path}: ${first.message}`)
+  return first ? `${failed.length} ${failed.length === 1 ? 'file' : 'files'} failed, the first is ${first.path}: ${first.message}` : null
 }

@@ -118,8 +118,9 @@ test('the names of AWS do as well; a file that fails fails the step, not the oth
   await write({ 'docs/a.md': 'a', 'docs/b.md': 'b' })
   s3.behave = ({ key }) => (key.endsWith('b.md') ? 403 : undefined)
   const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
-  const { status, outputs, stdout } = await runAction({ mode: 'upload', bucket: 'bucket', endpoint: s3.url, region: 'us-east-1', localPath: 'docs' }, env)
-  expect(status).toBe(6)
+  const { status, outputs, stdout, summary } = await runAction({ mode: 'upload', bucket: 'bucket', endpoint: s3.url, region: 'us-east-1', localPath: 'docs' }, env)
+  expect(status).toBe(1)
+  expect(summary).toContain('- b.md: ')
   expect(outputs).toMatchObject({ transferred: '1', failed: '1' })
   expect(stdout).toContain('::error title=Windlass::1 file failed, the first is b.md')
   expect([...s3.objects.keys()]).toEqual(['a.md'])

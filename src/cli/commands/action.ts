@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { toIsoTime } from '../../base/clock.ts'
 import { messageOf, WindlassError } from '../../base/errors.ts'
 import type { Configuration } from '../../config/configuration.ts'
-import { failureOf, type TransferReport } from '../../transfer/transfer.ts'
+import { failureText, type TransferReport } from '../../transfer/transfer.ts'
 import { configure, reporting, type Flags } from '../run.ts'
 import { countText, sizeText } from '../text.ts'
 import { withVectorizers, type VectorizerSession } from '../vectorizers.ts'
@@ -90,10 +90,10 @@ async function transfer(mode: 'upload' | 'download', environment: Environment, c
     deleteMissing: isTrue(input('delete')),
   } as const
   const report = await transferFiles(request, configuration)
-  // Told by `runAction` when it failed in part: with the table of what did not.
-  if (!failureOf(report)) tellSummary(environment, transferTable(mode, url, report))
-  else writeOutputs(environment, transferTable(mode, url, report).outputs)
+  tellSummary(environment, transferTable(mode, url, report))
   tellTransfer(report, { direction, asJson: false })
+  const failure = failureText(report)
+  if (failure !== null) tellError(environment, failure)
 }
 
 /** GitHub makes INPUT_ and the name in capitals of an input; an action of steps has to hand them on by itself. */
@@ -141,6 +141,7 @@ function transferTable(mode: 'upload' | 'download', url: string, report: Transfe
     title: `Windlass: ${mode === 'upload' ? 'uploaded to' : 'downloaded from'} ${url}`,
     head: ['transferred', 'size', 'unchanged', 'deleted', 'skipped', 'failed', 'requests', 'seconds'],
     rows: [[transferred, sizeText(bytes), unchanged, deleted, skipped, failed.length, requests, seconds.toFixed(1)]],
+    details: failed.map(({ path, message }) => `${path}: ${message}`),
     outputs: { transferred, bytes, unchanged, deleted, failed: failed.length, requests, seconds: seconds.toFixed(3) },
   }
 }
@@ -180,8 +181,12 @@ async function statusOf(session: VectorizerSession): Promise<Told> {
 }
 
 function tellFailure(environment: Environment, message: string): void {
-  if (environment.GITHUB_ACTIONS) process.stdout.write(`::error title=Windlass::${escapeCommand(message)}\n`)
+  tellError(environment, message)
   tellSummary(environment, { title: 'Windlass failed', head: ['reason'], rows: [[message]], outputs: {} })
+}
+
+function tellError(environment: Environment, message: string): void {
+  if (environment.GITHUB_ACTIONS) process.stdout.write(`::error title=Windlass::${escapeCommand(message)}\n`)
 }
 
 const detailsMax = 50

@@ -8,7 +8,7 @@ import { LocalFolder } from '../../transfer/local-folder.ts'
 import { openRemote, refuseOverlap } from '../../transfer/open-remote.ts'
 import { pull } from '../../transfer/pull.ts'
 import { push } from '../../transfer/push.ts'
-import { failureOf, type TransferReport } from '../../transfer/transfer.ts'
+import type { TransferReport } from '../../transfer/transfer.ts'
 import { startProgress } from '../progress.ts'
 import { configure, print, type Flags } from '../run.ts'
 import { countText, sizeText } from '../text.ts'
@@ -51,7 +51,7 @@ export async function transferFiles(request: TransferRequest, configuration: Con
   }
 }
 
-/** Prints a report and throws its failure, where there is one. */
+/** Prints a report, with the first of what failed on standard error; the exit status is then 1. */
 export function tellTransfer(report: TransferReport, { direction, asJson }: { direction: 'push' | 'pull'; asJson: boolean }): void {
   if (asJson) print(JSON.stringify(report, null, 2))
   else {
@@ -61,8 +61,7 @@ export function tellTransfer(report: TransferReport, { direction, asJson }: { di
     if (skipped > 0) print(`${countText(skipped, 'link')} passed over: they lead outside the folder, or to no file`)
     for (const { path, message } of failed.slice(0, 20)) process.stderr.write(`${path}: ${message}\n`)
   }
-  const failure = failureOf(report)
-  if (failure) throw failure
+  if (report.failed.length > 0) process.exitCode = 1
 }
 
 /** @throws {WindlassError} `invalid` for what is no whole number in the range. */
