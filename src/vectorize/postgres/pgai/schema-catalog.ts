@@ -92,7 +92,7 @@ begin
     execute format('select count(*) from %I.%I', found_vectorizer.queue_schema, found_vectorizer.queue_table) into pending;
     return pending;
   end if;
-  execute format('select count(*) from (select from %I.%I limit 10001) some', found_vectorizer.queue_schema, found_vectorizer.queue_table) into pending;
+  execute format('select count(*) from (select from %I.%I limit 10001) as counted', found_vectorizer.queue_schema, found_vectorizer.queue_table) into pending;
   -- More than 10,000 are not counted; pgai answers the largest bigint then.
   return case when pending > 10000 then 9223372036854775807 else pending end;
 end $$;

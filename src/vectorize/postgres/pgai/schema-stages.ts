@@ -175,7 +175,7 @@ begin
     if value::int < 1 then raise exception '% must be greater than 0', field; end if;
   end loop;
   if stages->'indexing'->>'storage_layout' not in ('memory_optimized', 'plain') then raise exception 'invalid storage_layout'; end if;
-  if stages->'indexing'->>'opclass' not in ('vector_ip_ops', 'vector_cosine_ops', 'vector_l1_ops') then raise exception 'invalid opclass'; end if;
+  if stages->'indexing'->>'opclass' not in ('vector_ip_ops', 'vector_cosine_ops', 'vector_l1_ops', 'vector_l2_ops') then raise exception 'invalid opclass'; end if;
   if stages->'embedding'->>'implementation' = 'voyageai' and stages->'embedding'->>'input_type' not in ('query', 'document') then
     raise exception 'invalid input_type for voyage ai "%"', stages->'embedding'->>'input_type';
   end if;

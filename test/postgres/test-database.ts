@@ -1,0 +1,70 @@
+import { PGlite } from '@electric-sql/pglite'
+import { vector } from '@electric-sql/pglite-pgvector'
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { openDatabase, type Database } from '../../src/vectorize/postgres/database.ts'
+
+/** Where a real server with pgvector is; without it, PGlite behind a socket stands in: the same SQL through the same client. */
+export const serverUrl = process.env.WINDLASS_TEST_POSTGRES_URL
+
+/** A database for one test file. */
+export interface TestDatabase {
+  readonly url: string
+  readonly database: Database
+  /** Makes it empty, but for the extension. */
+  reset(): Promise<void>
+  /** A document's rows, column by column, in the query's order. */
+  rows(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>
+  stop(): Promise<void>
+}
+
+/** Starts PGlite, or makes a database on the server that the environment names. */
+export async function startTestDatabase(): Promise<TestDatabase> {
+  const { url, stop } = serverUrl === undefined ? await startPglite() : await createDatabase(serverUrl)
+  const database = await openDatabase({ url, connectionsMax: 8 })
+  await database.query('create extension if not exists vector')
+  return {
+    url,
+    database,
+    rows: (text, values) => database.query(text, values),
+    async reset() {
+      await database.query(`
+        drop schema if exists ai cascade; drop schema if exists windlass cascade; drop schema if exists website cascade; drop schema public cascade;
+        create schema public; grant all on schema public to public; create extension vector`)
+    },
+    async stop() {
+      await database.close()
+      await stop()
+    },
+  }
+}
+
+async function startPglite(): Promise<{ url: string; stop(): Promise<void> }> {
+  const db = await PGlite.create({ extensions: { vector } })
+  const server = new PGLiteSocketServer({ db, port: 0, host: '127.0.0.1', maxConnections: 50 })
+  await server.start()
+  return {
+    url: `postgresql://postgres@${server.getServerConn()}/postgres`,
+    async stop() {
+      await server.stop()
+      await db.close()
+    },
+  }
+}
+
+let count = 0
+
+async function createDatabase(server: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const name = `windlass_test_${process.pid}_${count++}`
+  const admin = await openDatabase({ url: server, connectionsMax: 1 })
+  await admin.query(`drop database if exists ${name} with (force)`)
+  await admin.query(`create database ${name}`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return {
+    url: url.href,
+    async stop() {
+      await admin.query(`drop database if exists ${name} with (force)`)
+      await admin.close()
+    },
+  }
+}
