@@ -36,7 +36,7 @@ export async function searchPoints(store: PointStore, vectorizer: string, query:
     const kept = Object.fromEntries(Object.entries(found).map(([leg, each]) => [leg, unique(each.filter(({ point }) => passes(point)))])) as Found
     const isAll = Object.values(found).every((leg) => leg.length < depth)
     const isEnough = isAll || depth === depthMax || Object.values(kept).some((leg) => leg.length >= k)
-    if (round === roundsMax || (isEnough && (store.isDelayed || inDoubt.length === 0))) return rank(store, kept, query, signal)
+    if (round === roundsMax || (isEnough && inDoubt.length === 0)) return rank(store, kept, query, signal)
     before = versions
     if (!isEnough) depth = Math.min(depthMax, depth * 4)
   }

@@ -92,7 +92,8 @@ export class PointWriter implements DocumentWriter {
     for (let i = 0; i < roundsMax; i++) {
       const others = await store.versions(document, except, { signal })
       if (others.length === 0) break
-      for (const version of others) await store.removeVersion(document, version, null, { signal })
+      // Where nobody can tell who was last, the newest version counts: that of another writer may be it.
+      for (const version of others) if (!store.isDelayed || version < this.#id) await store.removeVersion(document, version, null, { signal })
       except.push(...others)
     }
     if (this.#count > 1 && !store.isDelayed) await this.#prove()
