@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { awsSpellings, tellAwsCommand } from './commands/aws-command.ts'
-import { indexFiles } from './commands/index-files.ts'
 import { list, remove, repair, showConfiguration, stats, verify } from './commands/manage.ts'
 import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
@@ -39,7 +38,12 @@ command('index <paths...>', 'parse, chunk, embed and store files, folders and s3
   .addOption(collectionOption())
   .addOption(jsonOption())
   .option('--prune', 'remove documents whose files are gone')
-  .action((paths: string[], flags: Flags) => withBucket(flags, (session) => indexFiles(session, paths, flags)))
+  .action((paths: string[], flags: Flags) =>
+    withBucket(flags, async (session) => {
+      const { indexFiles } = await import('./commands/index-files.ts')
+      await indexFiles(session, paths, flags)
+    }),
+  )
 
 command('search <question>', 'find passages by meaning and by words')
   .addOption(collectionOption())

@@ -3,7 +3,6 @@ import { engineSettings, loadConfiguration, modelSettings, storeSettings } from 
 import type { Configuration } from '../config/configuration.ts'
 import { settingSpecs, type SettingName } from '../config/settings.ts'
 import { openModel } from '../embed/open-model.ts'
-import { open } from '../index.ts'
 import type { Bucket } from '../library/types.ts'
 
 /** Options of a command as commander gives them; those named like a setting are that setting. */
@@ -43,6 +42,8 @@ export async function withBucket(flags: Flags, task: (session: Session) => Promi
 /** Opens the bucket of `url`, or the configured one, with the configured keys and limits. */
 export async function openBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<Bucket> {
   const model = modelSettings(configuration)
+  // Loaded here: the engine and all parsers take a quarter of a second, which a transfer need not wait for.
+  const { open } = await import('../index.ts')
   return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration), embeddingModel: () => openModel(model) })
 }
 

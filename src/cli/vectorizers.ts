@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { WindlassError } from '../base/errors.ts'
 import type { Bucket } from '../library/types.ts'
-import { readDeclarationFile } from '../vectorize/declaration/read-declaration.ts'
 import { expandVariables } from '../vectorize/declaration/variables.ts'
 import type { Vectorizer } from '../vectorize/vectorizer.ts'
 import { configure, openBucket, reporting, type Flags } from './run.ts'
@@ -17,6 +16,7 @@ export interface VectorizerSession {
 export async function withVectorizers(names: readonly string[], flags: Flags, task: (session: VectorizerSession) => Promise<void>): Promise<void> {
   await reporting(flags, async () => {
     const configuration = configure(flags)
+    const { readDeclarationFile } = await import('../vectorize/declaration/read-declaration.ts')
     const { declaration, folder, path } = await readDeclarationFile(typeof flags.config === 'string' ? flags.config : undefined)
     const declared = new Map(declaration.vectorizers.map((each) => [each.name, each]))
     for (const name of names) {

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { isWindlassError, messageOf, throwIfAborted, WindlassError } from '../base/errors.ts'
+import { isWindlassError, messageOf, throwIfAborted } from '../base/errors.ts'
 import { fromFileError } from '../store/file-errors.ts'
 import { ByteBudget, forEachAtOnce } from './at-once.ts'
 import { hasEtag, isContentEtag } from './etag.ts'
