@@ -17,6 +17,7 @@ test.each(['', 'later', '-5'])('a Retry-After of %j is none', (text) => {
 const place = { url: 'http://host/v1/embeddings', model: 'm', keyName: 'KEY' }
 test.each([
   [400, '{"error":{"message":"This model\'s maximum context length is 8192 tokens","code":null}}', 'split', 'too-large'],
+  [400, '{"error":{"message":"Invalid \'input[1]\': maximum input length is 8192 tokens.","code":null}}', 'split', 'too-large'],
   [400, '{"error":"the input length exceeds the context length"}', 'split', 'too-large'],
   [413, 'too big', 'split', 'too-large'],
   [500, '{"error":{"message":"input is too large to process. increase the physical batch size"}}', 'split', 'too-large'],

@@ -100,7 +100,13 @@ async function embedDrafts(sql: Sql, drafts: readonly Draft[], parts: BatchParts
   const { model, signal } = parts
   const fresh = [...new Set(drafts.flatMap(({ texts, known }) => texts.filter((text) => !known.has(text))))]
   const options = { kind: 'document' as const, ...(signal && { signal }) }
-  const outcomes = model instanceof OpenAiModel ? await model.embedEach(fresh, options) : await model.embed(fresh, options)
+  const embed = () => (model instanceof OpenAiModel ? model.embedEach(fresh, options) : model.embed(fresh, options))
+  const outcomes = await embed().catch(async (error: unknown) => {
+    if (!isWindlassError(error, 'invalid')) throw error
+    // Refused for a reason that we do not know. If the model takes this word, then it is about one of the texts, and is told with that.
+    await model.embed(['windlass'], options)
+    return embed()
+  })
   const made = new Map(fresh.map((text, i) => [text, outcomes[i]!]))
   const ready: RowChunks[] = []
   for (const { row, texts, known, revision } of drafts) {
