@@ -107,6 +107,8 @@ function testReplacing(promise: Declare): void {
     let isDone = false
     const watch = async () => {
       while (!isDone) {
+        // Timers and sockets have their turn, also where everything is in memory.
+        await new Promise((resolve) => setImmediate(resolve))
         const found = await scene.place.contents('a.md')
         assert.ok(found.length > 0, 'nothing was found while it was replaced')
         if (scene.destination.takes === 'chunks') assert.ok(wholes.some((parts) => same(parts, found)), `found a mixture: ${found.join(' | ')}`)
@@ -242,13 +244,22 @@ function testFailing(promise: Declare): void {
 
 function testNames(promise: Declare): void {
   promise('paths come back as they were', async (scene) => {
-    const paths = ['with space.md', 'ünïcode/עברית/文.md', 'emoji 🎉.md', 'a+b&c=d?e#f%20.md', 'UPPER.md', 'upper.md', 'no extension', '.hidden', "quote'\".md", `${'deep/'.repeat(150)}end.md`, `${'é'.repeat(500)}.md`, `${'🎉'.repeat(400)}.md`, 'https://example.com/page?x=1&y=2#z']
+    const paths = ['with space.md', 'ünïcode/עברית/文.md', 'emoji 🎉.md', 'a+b&c=d?e#f%20.md', 'UPPER.md', 'upper.md', 'no extension', '.hidden', "quote'\".md", `${'deep/'.repeat(150)}end.md`, `${'é'.repeat(500)}.md`, `${'🎉'.repeat(250)}.md`, 'https://example.com/page?x=1&y=2#z']
     const references = new Map<string, Reference>()
     for (const path of paths) references.set(path, await scene.put(path, [`text of ${path.slice(0, 20)}`, String(paths.indexOf(path))]))
     assert.deepEqual([...(await scene.list()).keys()].sort(), [...paths].sort())
     for (const path of paths) await scene.finds(path, [`text of ${path.slice(0, 20)}`, String(paths.indexOf(path))])
     for (const path of paths) await scene.destination.remove(path, references.get(path)!)
     assert.equal((await scene.listAll()).length, 0)
+  })
+
+  promise('a longer path is kept whole, or refused', async (scene) => {
+    const path = `${'🎉'.repeat(400)}.md`
+    const refused = await scene.put(path, ['text']).then(
+      () => false,
+      (error: unknown) => isWindlassError(error, 'too-large', 'invalid'),
+    )
+    assert.deepEqual([...(await scene.list()).keys()], refused ? [] : [path])
   })
 
   promise('metadata of any size and kind is taken', async (scene) => {
