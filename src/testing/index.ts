@@ -1,4 +1,5 @@
 // `windlass/testing`: for those who write a store, or test against one that fails.
+export { testDestination, type DestinationConformanceOptions, type DestinationPlace } from './destination-conformance.ts'
 export { FaultyStore, type FaultOptions, type FaultRates, type FaultyOperation } from './faulty-store.ts'
 export { serveObjects, type ObjectServer } from './object-server.ts'
 export { startS3Vectors, type S3VectorsServer } from './servers.ts'
