@@ -1,6 +1,7 @@
 // The double is driven by OpenAI's own client: what that understands, the double says as OpenAI does.
 import OpenAI, { APIConnectionError, AuthenticationError, BadRequestError, InternalServerError, NotFoundError, RateLimitError, toFile } from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../../../src/base/clock.ts'
 import { startOpenAiDouble, type OpenAiDouble, type OpenAiDoubleOptions } from './double.ts'
 
 const open: OpenAiDouble[] = []
@@ -155,12 +156,16 @@ describe('what goes wrong', () => {
   })
 
   test('too many requests are told when to come again, and the client does', async () => {
-    const { client, url, key } = await start({ requestsPerMinute: 600 })
-    let refused: unknown
-    for (let i = 0; i < 650 && !refused; i++) await client.files.list().catch((error: unknown) => (refused = error))
+    // The double's time stands still until all that a minute allows is used up.
+    let since: number | null = null
+    const clock = { ...systemClock, monotonic: () => (since === null ? 0 : systemClock.monotonic() - since) }
+    const { client, url, key } = await start({ requestsPerMinute: 60, clock })
+    for (let i = 0; i < 60; i++) await client.files.list()
+    const refused = await client.files.list().catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(RateLimitError)
     expect((refused as RateLimitError).headers?.get('retry-after')).toBe('1')
-    expect((refused as RateLimitError).headers?.get('x-ratelimit-limit-requests')).toBe('600')
+    expect((refused as RateLimitError).headers?.get('x-ratelimit-limit-requests')).toBe('60')
+    since = systemClock.monotonic()
     await new OpenAI({ baseURL: url, apiKey: key, maxRetries: 3 }).files.list()
   })
 
