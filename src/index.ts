@@ -7,6 +7,7 @@ import { loadStaticModel } from './embed/load-static-model.ts'
 import type { EngineSettings } from './engine/core.ts'
 import { Database } from './engine/database.ts'
 import { BucketHandle } from './library/bucket-handle.ts'
+import type { DocumentEngine } from './library/open-engine.ts'
 import type { Bucket } from './library/types.ts'
 import { CountingStore } from './store/counting-store.ts'
 import { openStore, type StoreSettings } from './store/open-store.ts'
@@ -23,6 +24,8 @@ export interface OpenOptions {
   readonly embeddingModel?: EmbeddingModel | (() => Promise<EmbeddingModel>)
   /** Keeps what queries read of segments on the local disk, up to so many bytes; for buckets behind a network. Default: nothing. */
   readonly diskCache?: { readonly budgetBytes: number; readonly folder?: string }
+  /** Keeps files and answers searches of them elsewhere than in the bucket: `documents(name)` is then there. */
+  readonly documentEngine?: DocumentEngine
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -50,7 +53,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Buck
     })
     return model
   }
-  return new BucketHandle(store, counting!, { database, clock, random, storeSettings: options.store ?? {}, loadModel })
+  return new BucketHandle(store, counting!, { database, clock, random, storeSettings: options.store ?? {}, loadModel, ...(options.documentEngine && { documentEngine: options.documentEngine }) })
 }
 
 export { WindlassError, isWindlassError, type ErrorKind } from './base/errors.ts'
@@ -59,4 +62,5 @@ export type { RunReport } from './vectorize/run/report.ts'
 export type { DriftReport, Vectorizer, VectorizerError, VectorizerStatus } from './vectorize/vectorizer.ts'
 export type { EmbeddingModel } from './embed/embedding-model.ts'
 export type { Metadata, MetadataValue } from './format/record.ts'
+export type { DocumentEngine } from './library/open-engine.ts'
 export type * from './library/types.ts'

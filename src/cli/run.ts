@@ -1,5 +1,5 @@
 import { errorPolicies, isWindlassError, messageOf } from '../base/errors.ts'
-import { engineSettings, loadConfiguration, modelSettings, storeSettings } from '../config/load.ts'
+import { documentEngine, engineSettings, loadConfiguration, modelSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { settingSpecs, type SettingName } from '../config/settings.ts'
 import { openModel } from '../embed/open-model.ts'
@@ -44,7 +44,7 @@ export async function openBucket(configuration: Configuration, url: string = con
   const model = modelSettings(configuration)
   // Loaded here: the engine and all parsers take a quarter of a second, which a transfer need not wait for.
   const { open } = await import('../index.ts')
-  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration), embeddingModel: () => openModel(model) })
+  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), embeddingModel: () => openModel(model) })
 }
 
 /** As `withBucket`, for what opens no bucket. `--verbose` shows where an error comes from. */

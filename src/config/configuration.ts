@@ -23,9 +23,12 @@ export interface ConfigurationSources {
 export class Configuration {
   /** Contradictions that were resolved by precedence, each naming both sides and the winner. */
   readonly warnings: readonly string[]
+  /** Variables of the environment and of `.env`, for what reads its own by name. */
+  readonly environment: Readonly<Record<string, string | undefined>>
   readonly #settings: ReadonlyMap<SettingName, Setting>
 
-  private constructor(settings: Map<SettingName, Setting>, warnings: string[]) {
+  private constructor(settings: Map<SettingName, Setting>, warnings: string[], environment: Readonly<Record<string, string | undefined>>) {
+    this.environment = environment
     this.#settings = settings
     this.warnings = warnings
   }
@@ -48,7 +51,7 @@ export class Configuration {
       checkValue(spec, setting)
       settings.set(name, setting)
     }
-    return new Configuration(settings, warnings)
+    return new Configuration(settings, warnings, { ...envFile, ...environment })
   }
 
   /** Every setting, in the order of the table; secrets are masked. */

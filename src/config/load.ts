@@ -23,6 +23,12 @@ export function storeSettings(configuration: Configuration): StoreSettings {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
+/** The engine that keeps documents instead of the bucket, as an option of `open`. */
+export function documentEngine(configuration: Configuration): { documentEngine?: { line: string; environment: Readonly<Record<string, string | undefined>> } } {
+  const line = configuration.text('engine')
+  return line === undefined ? {} : { documentEngine: { line, environment: configuration.environment } }
+}
+
 /** What the engine needs of the settings, by the names of its own settings. */
 export function engineSettings(configuration: Configuration): { memoryBudgetBytes: number; refreshIntervalMs: number; recallSample: number } {
   return {

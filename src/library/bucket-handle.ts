@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
-import { isWindlassError, messageOf } from '../base/errors.ts'
+import { utf8Length } from '../base/bytes.ts'
+import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { CountingStore } from '../store/counting-store.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -7,10 +9,15 @@ import { proveConditionalWrites } from '../store/prove-conditional-writes.ts'
 import { Namespaces } from '../engine/namespaces.ts'
 import { loadStaticModel } from '../embed/load-static-model.ts'
 import type { VectorizerInput } from '../vectorize/declaration/declaration.ts'
+import type { EngineDocuments } from '../vectorize/engine-documents.ts'
+import type { VectorizeContext } from '../vectorize/run/context.ts'
 import { statePrefix, Vectorizer } from '../vectorize/vectorizer.ts'
 import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
 import { IdentifiedCollection } from './identified-collection.ts'
-import type { Bucket, Collection, CollectionOptions, CollectionSummary, Health, HealthCheck, Problem } from './types.ts'
+import type { Bucket, Collection, CollectionOptions, CollectionSummary, DocumentCollection, Health, HealthCheck, Problem } from './types.ts'
+
+/** Names of collections in another engine that are kept open. */
+const enginesMax = 200
 
 /** A bucket and everything in it, opened in this process. */
 export class BucketHandle implements Bucket {
@@ -19,6 +26,7 @@ export class BucketHandle implements Bucket {
   readonly #store: ObjectStore
   readonly #counting: CountingStore
   readonly #context: LibraryContext
+  readonly #engines = new Map<string, Promise<EngineDocuments>>()
 
   constructor(store: ObjectStore, counting: CountingStore, context: LibraryContext) {
     this.url = store.url
@@ -52,6 +60,23 @@ export class BucketHandle implements Bucket {
       if (!isWindlassError(error, 'conflict')) throw error
       return this.collection(name)
     }
+  }
+
+  async documents(name: string): Promise<DocumentCollection> {
+    const { documentEngine, loadModel, clock } = this.#context
+    if (!documentEngine) return this.collection(name)
+    if (utf8Length(name) > limits.collectionNameBytesMax) throw new WindlassError('invalid', `the name of a collection has ${utf8Length(name)} bytes, at most ${limits.collectionNameBytesMax} are allowed`, { path: 'name' })
+    const known = this.#engines.get(name)
+    if (known) return known
+    // Names are a caller's: the oldest makes room.
+    if (this.#engines.size >= enginesMax) this.#engines.delete(this.#engines.keys().next().value!)
+    // Loaded on demand: most buckets are their own engine.
+    const { openEngine } = await import('./open-engine.ts')
+    const opened = openEngine(name, documentEngine, this.#vectorizeContext(documentEngine.environment), { loadModel, clock })
+    this.#engines.set(name, opened)
+    // One that could not be opened is tried again next time.
+    opened.catch(() => this.#engines.delete(name))
+    return opened
   }
 
   async listCollections(options: { prefix?: string; after?: string; limit?: number } = {}): Promise<{ collections: CollectionSummary[]; next?: string }> {
@@ -121,21 +146,8 @@ export class BucketHandle implements Bucket {
     return { repaired: [...repaired], problems: [...problems] }
   }
 
-  vectorizer(declaration: VectorizerInput, { environment = process.env, folder = '.' }: { environment?: Readonly<Record<string, string | undefined>>; folder?: string } = {}): Vectorizer {
-    const { database, clock, random, storeSettings } = this.#context
-    return new Vectorizer(declaration, {
-      clock,
-      random,
-      environment,
-      folder,
-      storeSettings,
-      process: { host: hostname(), id: process.pid, isAlive },
-      loadStaticModel,
-      collection: async (name, options) => {
-        await this.getOrCreateCollection(name, options)
-        return { name, run: (task) => database.with(name, task) }
-      },
-    })
+  vectorizer(declaration: VectorizerInput, { environment, folder }: { environment?: Readonly<Record<string, string | undefined>>; folder?: string } = {}): Vectorizer {
+    return new Vectorizer(declaration, this.#vectorizeContext(environment, folder))
   }
 
   liveRecall(): ReturnType<Bucket['liveRecall']> {
@@ -147,8 +159,26 @@ export class BucketHandle implements Bucket {
   }
 
   async close(): Promise<void> {
+    for (const engine of await Promise.allSettled(this.#engines.values())) if (engine.status === 'fulfilled') await engine.value.close()
     await this.#context.database.close()
     await this.#store.close?.()
+  }
+
+  #vectorizeContext(environment: Readonly<Record<string, string | undefined>> = process.env, folder = '.'): VectorizeContext {
+    const { database, clock, random, storeSettings } = this.#context
+    return {
+      clock,
+      random,
+      environment,
+      folder,
+      storeSettings,
+      process: { host: hostname(), id: process.pid, isAlive },
+      loadStaticModel,
+      collection: async (name, options) => {
+        await this.getOrCreateCollection(name, options)
+        return { name, run: (task) => database.with(name, task) }
+      },
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import type { StoreSettings } from '../store/open-store.ts'
 import { searchPassages } from '../vectorize/passage-search.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import { analyzerIdOf } from '../text/analyzer.ts'
+import type { DocumentEngine } from './open-engine.ts'
 import type { PastCollection } from '../engine/past-collection.ts'
 import type { CollectionReader, Past, SnapshotInfo, SweepResult, Collection, CollectionChanges, TextFieldOptions, DocumentInfo, DocumentInput, DocumentPage, IndexedDocument, Passage, SearchOptions } from './types.ts'
 
@@ -21,6 +22,8 @@ export interface LibraryContext {
   readonly random: Random
   loadModel(): Promise<EmbeddingModel>
   readonly storeSettings: StoreSettings
+  /** Absent: documents are in the bucket. */
+  readonly documentEngine?: DocumentEngine
 }
 
 /** A collection by name: survives that the name is dropped and made again. */

@@ -179,6 +179,9 @@ export interface Collection {
   search(question: string, options?: SearchOptions): Promise<Passage[]>
 }
 
+/** Files, kept and searched: by a collection of the bucket, or by another engine. */
+export type DocumentCollection = Pick<Collection, 'name' | 'index' | 'listDocuments' | 'getDocument' | 'deleteDocument' | 'search'>
+
 export interface CollectionSummary {
   readonly name: string
   readonly id: string
@@ -211,6 +214,11 @@ export interface Bucket {
   /** @throws {WindlassError} `not-found`. */
   collection(name: string): Promise<Collection>
   getOrCreateCollection(name: string, options?: CollectionOptions): Promise<Collection>
+  /**
+   * The documents under a name: those of the collection, or, opened with a `documentEngine`, those that it keeps under that name.
+   * @throws {WindlassError} `not-found` for a collection that is not there; an engine has every name.
+   */
+  documents(name: string): Promise<DocumentCollection>
   listCollections(options?: { prefix?: string; after?: string; limit?: number }): Promise<{ collections: CollectionSummary[]; next?: string }>
   dropCollection(name: string): Promise<void>
   /** The collection that has `id`, whatever its name is now. @throws {WindlassError} `not-found`. */

@@ -3,7 +3,7 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { systemClock } from '../base/clock.ts'
 import { messageOf, WindlassError } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
-import { engineSettings, modelSettings, storeSettings } from '../config/load.ts'
+import { documentEngine, engineSettings, modelSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { open } from '../index.ts'
 import type { Bucket } from '../library/types.ts'
@@ -56,7 +56,7 @@ export async function serve(configuration: Configuration, { version }: { version
   const model = modelSettings(configuration)
   const scratch = new ScratchSpace({ ...(folder !== undefined && { folder }), budgetBytes: configuration.number('scratch-budget')! }, random)
   await scratch.sweep()
-  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), diskCache: { budgetBytes: configuration.number('disk-cache')!, ...(folder !== undefined && { folder }) }, embeddingModel: () => openModel(model, { clock, random }), clock, random })
+  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), diskCache: { budgetBytes: configuration.number('disk-cache')!, ...(folder !== undefined && { folder }) }, embeddingModel: () => openModel(model, { clock, random }), clock, random })
   await ensureDefaultCollection(bucket, configuration)
   if (configuration.boolean('preload')) await preload(bucket, log)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes })

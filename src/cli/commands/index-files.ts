@@ -2,6 +2,7 @@ import { systemClock } from '../../base/clock.ts'
 import { WindlassError } from '../../base/errors.ts'
 import { storeSettings } from '../../config/load.ts'
 import type { Configuration } from '../../config/configuration.ts'
+import type { Bucket, DocumentCollection } from '../../library/types.ts'
 import { openStore, parseS3Url } from '../../store/open-store.ts'
 import type { SourceDocument } from '../../vectorize/document-index.ts'
 import { indexSource } from '../../vectorize/index-source.ts'
@@ -15,8 +16,7 @@ import { countText, sizeText } from '../text.ts'
 export async function indexFiles({ bucket, configuration }: Session, paths: readonly string[], flags: Flags): Promise<void> {
   const started = systemClock.monotonic()
   const sources = paths.map((path) => sourceOf(path, configuration))
-  await ensureDefaultCollection(bucket, configuration)
-  const collection = await bucket.getOrCreateCollection(configuration.collection())
+  const collection = await collectionOf(bucket, configuration)
   const before = bucket.requestCounts()
   const progress = startProgress({ isTerminal: process.stderr.isTTY })
   let total = 0
@@ -47,6 +47,13 @@ export async function indexFiles({ bucket, configuration }: Session, paths: read
     print(`${countText(report.chunks, 'chunk')} of ${sizeText(report.bytes)} in ${seconds.toFixed(1)} s; ${sizeText(bytesWritten - before.bytesWritten)} written, requests: ${sent.join(', ') || 'none'}`)
   }
   if (report.failed.length > 0) process.exitCode = 1
+}
+
+/** Where documents go; an engine of its own makes what is missing itself. */
+async function collectionOf(bucket: Bucket, configuration: Configuration): Promise<DocumentCollection> {
+  if (configuration.text('engine') !== undefined) return bucket.documents(configuration.collection())
+  await ensureDefaultCollection(bucket, configuration)
+  return bucket.getOrCreateCollection(configuration.collection())
 }
 
 function tellFailure({ source, message }: { source: string; message: string }): void {

@@ -1,4 +1,5 @@
 import { errorPolicies, WindlassError } from '../../base/errors.ts'
+import type { DocumentCollection } from '../../library/types.ts'
 import { configure, print, type Flags, type Session } from '../run.ts'
 import { countText, printable, sizeText } from '../text.ts'
 
@@ -15,7 +16,7 @@ export async function list({ bucket }: Session, name: string | undefined, flags:
       }
       after = next
     } else {
-      const { documents, next } = await (await bucket.collection(name)).listDocuments(page)
+      const { documents, next } = await (await bucket.documents(name)).listDocuments(page)
       for (const document of documents) {
         const { source, chunkCount, sizeBytes, state, error } = document
         if (flags.json) print(JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)))
@@ -28,14 +29,27 @@ export async function list({ bucket }: Session, name: string | undefined, flags:
 }
 
 /** `windlass rm`: a document, or a whole collection. */
-export async function remove({ bucket }: Session, name: string, source: string | undefined): Promise<void> {
+export async function remove({ bucket, configuration }: Session, name: string, source: string | undefined): Promise<void> {
+  if (source === undefined && configuration.text('engine') !== undefined) return removeAll(await bucket.documents(name))
   if (source === undefined) {
     await bucket.dropCollection(name)
     print(`dropped collection ${name}`)
     return
   }
-  if (!(await (await bucket.collection(name)).deleteDocument(source))) throw new WindlassError('not-found', `${name} has no document ${JSON.stringify(source)}: see windlass ls ${name}`)
+  if (!(await (await bucket.documents(name)).deleteDocument(source))) throw new WindlassError('not-found', `${name} has no document ${JSON.stringify(source)}: see windlass ls ${name}`)
   print(`removed ${source} from ${name}`)
+}
+
+/** An engine has no collections of ours to drop, only documents under a name. */
+async function removeAll(documents: DocumentCollection): Promise<void> {
+  let count = 0
+  for (let after: string | undefined; ; ) {
+    const page = await documents.listDocuments({ limit: 1000, ...(after !== undefined && { after }) })
+    for (const { source } of page.documents) if (await documents.deleteDocument(source)) count++
+    if (page.next === undefined) break
+    after = page.next
+  }
+  print(`removed ${countText(count, 'document')} of ${documents.name}`)
 }
 
 /** `windlass stats`: sizes and counts of a collection. */

@@ -8,7 +8,7 @@ const windowLength = 320
 
 /** `windlass search`: the passages that answer a question, and where they stand. */
 export async function search({ bucket, configuration }: Session, question: string, flags: Flags): Promise<void> {
-  const collection = await bucket.collection(configuration.collection())
+  const collection = await bucket.documents(configuration.collection())
   const passages = await collection.search(question, {
     k: countOf(flags.k),
     ...(typeof flags.filter === 'string' && { filter: parseFilterJson(flags.filter) }),

@@ -1,5 +1,5 @@
 import { isWindlassError, WindlassError } from '../../../base/errors.ts'
-import type { Collection, IndexedDocument } from '../../../library/types.ts'
+import type { DocumentCollection, IndexedDocument } from '../../../library/types.ts'
 import type { Metadata } from '../../../format/record.ts'
 import type { ApiContext } from '../../context.ts'
 import { parseJsonText } from '../../json.ts'
@@ -31,7 +31,7 @@ export const documentRoutes: Route[] = [
     rawBody: { 'multipart/form-data': 'Files in any field; field `metadata`: a JSON object for all of them', 'application/octet-stream': 'One file, named by `source`' },
     answers: uploaded,
     async handle({ params, query, raw, context }) {
-      const collection = await context.bucket.collection(params.collection)
+      const collection = await context.bucket.documents(params.collection)
       if (!/^multipart\//i.test(raw.headers.get('content-type') ?? '')) {
         if (!query.source) throw new WindlassError('invalid', 'a raw upload needs ?source=<name of the document>', { path: 'source' })
         return { json: await uploadRaw(raw, collection, query.source, query.metadata, context) }
@@ -64,7 +64,7 @@ export const documentRoutes: Route[] = [
     query: schemas.documentListQuery,
     answers: { 200: { description: 'A page', schema: schemas.documentList } },
     async handle({ params, query: { limit, after, prefix, filter, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
+      const collection = await context.bucket.documents(params.collection)
       const page = await collection.listDocuments({
         signal: raw.signal,
         ...(limit !== undefined && { limit }),
@@ -88,7 +88,7 @@ export const documentRoutes: Route[] = [
     rawBody: { '*/*': 'The file' },
     answers: uploaded,
     async handle({ params, query, raw, context }) {
-      const collection = await context.bucket.collection(params.collection)
+      const collection = await context.bucket.documents(params.collection)
       return { json: await uploadRaw(raw, collection, params.source, query.metadata, context) }
     },
   }),
@@ -102,7 +102,7 @@ export const documentRoutes: Route[] = [
     params: schemas.documentParams,
     answers: { 200: { description: 'The document', schema: schemas.documentInfo } },
     async handle({ params, context, raw }) {
-      const found = await (await context.bucket.collection(params.collection)).getDocument(params.source, { signal: raw.signal })
+      const found = await (await context.bucket.documents(params.collection)).getDocument(params.source, { signal: raw.signal })
       if (!found) throw noDocument(params)
       return { json: found }
     },
@@ -117,7 +117,7 @@ export const documentRoutes: Route[] = [
     params: schemas.documentParams,
     answers: { 204: { description: 'Deleted' } },
     async handle({ params, context }) {
-      if (!(await (await context.bucket.collection(params.collection)).deleteDocument(params.source))) throw noDocument(params)
+      if (!(await (await context.bucket.documents(params.collection)).deleteDocument(params.source))) throw noDocument(params)
       return { status: 204 }
     },
   }),
@@ -132,7 +132,7 @@ export const documentRoutes: Route[] = [
     query: schemas.searchQuery,
     answers: { 200: { description: 'Best first', schema: schemas.searchResult } },
     async handle({ params, query: { q, k, filter, mode, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
+      const collection = await context.bucket.documents(params.collection)
       const passages = await collection.search(q, {
         signal: raw.signal,
         ...(k !== undefined && { k }),
@@ -154,7 +154,7 @@ export const documentRoutes: Route[] = [
     body: schemas.searchInput,
     answers: { 200: { description: 'Best first', schema: schemas.searchResult } },
     async handle({ params, body: { query, k, filter, mode, fusion, consistency }, context, raw }) {
-      const collection = await context.bucket.collection(params.collection)
+      const collection = await context.bucket.documents(params.collection)
       const passages = await collection.search(query, {
         signal: raw.signal,
         ...(k !== undefined && { k }),
@@ -168,7 +168,7 @@ export const documentRoutes: Route[] = [
   }),
 ]
 
-async function uploadRaw(raw: Request, collection: Collection, source: string, metadataText: string | undefined, context: ApiContext): Promise<unknown> {
+async function uploadRaw(raw: Request, collection: DocumentCollection, source: string, metadataText: string | undefined, context: ApiContext): Promise<unknown> {
   if (!raw.body) throw new WindlassError('invalid', 'the request has no body: send the file', { path: 'body' })
   const metadata = parseMetadata(metadataText)
   const bytes = await context.scratch.keep(raw.body, source, context.uploadBytesMax)
@@ -180,7 +180,7 @@ async function uploadRaw(raw: Request, collection: Collection, source: string, m
   }
 }
 
-function indexOne(collection: Collection, { source, contentType, metadata, bytes }: Incoming, context: ApiContext, signal: AbortSignal): Promise<IndexedDocument> {
+function indexOne(collection: DocumentCollection, { source, contentType, metadata, bytes }: Incoming, context: ApiContext, signal: AbortSignal): Promise<IndexedDocument> {
   // What curl and browsers say when they do not know.
   const type = contentType && !/^application\/(octet-stream|x-www-form-urlencoded)/i.test(contentType) ? { contentType } : {}
   const document = { source, metadata, size: bytes.sizeBytes, ...type, open: () => bytes.open() }
@@ -188,7 +188,7 @@ function indexOne(collection: Collection, { source, contentType, metadata, bytes
 }
 
 /** One of several files: one that cannot be read is reported beside the others; a bucket that cannot be written fails the request. */
-async function indexOrReport(collection: Collection, incoming: Incoming, context: ApiContext, signal: AbortSignal): Promise<unknown> {
+async function indexOrReport(collection: DocumentCollection, incoming: Incoming, context: ApiContext, signal: AbortSignal): Promise<unknown> {
   try {
     return await indexOne(collection, incoming, context, signal)
   } catch (error) {
