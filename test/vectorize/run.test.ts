@@ -1,5 +1,5 @@
-// What happens to a run when an embedder, a destination or a source fails: which failures are a document's, and which end it.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+// Runs taken apart: which failures are a document's and which end all; what the state refuses; what is taken over and what is not.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock, type Clock } from '../../src/base/clock.ts'
 import { WindlassError, type ErrorKind } from '../../src/base/errors.ts'
 import { seededRandom } from '../../src/base/random.ts'
@@ -9,11 +9,13 @@ import { Database } from '../../src/engine/database.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { createAnalyzerById } from '../../src/text/analyzer.ts'
 import { vectorizerSchema } from '../../src/vectorize/declaration/declaration.ts'
+import type { ChunkDestination, EmbeddedChunk } from '../../src/vectorize/destinations/destination.ts'
 import { CollectionDestination } from '../../src/vectorize/destinations/collection-destination.ts'
 import type { CollectionDoor, VectorizeContext } from '../../src/vectorize/run/context.ts'
 import { makeRecipe } from '../../src/vectorize/run/recipe.ts'
-import { Run, type RunParts } from '../../src/vectorize/run/run.ts'
+import { Run, type RunOptions, type RunParts } from '../../src/vectorize/run/run.ts'
 import type { Source, SourceEntry } from '../../src/vectorize/sources/source.ts'
+import type { FileState } from '../../src/vectorize/state/file-state.ts'
 import { SyncState } from '../../src/vectorize/state/sync-state.ts'
 
 /** A source in memory; reading a path that `failures` names throws. */
@@ -22,7 +24,7 @@ class TableSource implements Source {
   readonly texts = new Map<string, string>()
   readonly failures = new Map<string, ErrorKind>()
   list() {
-    const entries = [...this.texts].map(([path, text]): SourceEntry => ({ path, revision: text }))
+    const entries = [...this.texts].map(([path, text]): SourceEntry => ({ path, revision: revisionOf(text) }))
     return Promise.resolve({ kind: 'everything' as const, entries: (async function* () { yield* entries })(), cursor: () => undefined })
   }
   read({ path }: SourceEntry) {
@@ -30,9 +32,11 @@ class TableSource implements Source {
     if (failure) return Promise.reject(new WindlassError(failure, `${path} is ${failure}`))
     const text = this.texts.get(path)
     if (text === undefined) return Promise.reject(new WindlassError('not-found', `${path} is gone`))
-    return Promise.resolve({ kind: 'found' as const, revision: text, bytes: async function* () { yield new TextEncoder().encode(text) } })
+    return Promise.resolve({ kind: 'found' as const, revision: revisionOf(text), bytes: async function* () { yield new TextEncoder().encode(text) } })
   }
 }
+
+const revisionOf = (text: string) => `${text.length} ${text.slice(0, 100)}`
 
 /** The built-in model until it is told to fail. */
 class FailingModel implements EmbeddingModel {
@@ -79,7 +83,7 @@ async function parts(): Promise<RunParts> {
   return { name: 'v', context, source, state: new SyncState(await collection('state')), destinations: [new CollectionDestination('c', 'v', context)], recipe: makeRecipe(declaration, model), settings }
 }
 
-const run = async () => new Run(await parts()).execute()
+const run = async (options: RunOptions = {}) => new Run(await parts(), options).execute()
 
 test('a document that cannot be embedded is tried again when it is due, later each time, and set aside in the end', async () => {
   model.failure = (texts) => (texts.some((text) => text.includes('number 7.')) ? new WindlassError('unavailable', 'overloaded') : undefined)
@@ -159,4 +163,90 @@ test('the parse of one document that throws what nobody foresaw is its own failu
   }
   const only = { ...broken, recipe: { ...broken.recipe, format: (chunk: { text: string }) => (chunk.text.includes('number 4.') ? format() : chunk.text) } }
   expect(await new Run(only).execute()).toMatchObject({ new: 29, failed: 1, failures: [{ path: '04.txt', step: 'parsing', message: 'a fault of ours' }] })
+})
+
+test('a full run does everything again, and embeds nothing whose text is as it was', async () => {
+  await run()
+  expect(await run({ isFull: true })).toMatchObject({ changed: 30, unchanged: 0, chunksEmbedded: 0, chunksReused: 30 })
+})
+
+test('of two new documents with the content of one that is gone, one is its new name', async () => {
+  await run()
+  source.texts.delete('01.txt')
+  for (const path of ['x.txt', 'y.txt']) source.texts.set(path, 'Text number 1.')
+  expect(await run()).toMatchObject({ renamed: 1, new: 1, removed: 1, unchanged: 29 })
+})
+
+test('vectors that another model made are not taken over', async () => {
+  const first = await parts()
+  const held = new Map<string, Float32Array>()
+  const destination: ChunkDestination = {
+    takes: 'chunks',
+    name: 'table',
+    prepare: () => Promise.resolve(),
+    begin: ({ path }) =>
+      Promise.resolve({
+        write: (chunks: readonly EmbeddedChunk[]) => {
+          for (const { chunk, hash, vector } of chunks) held.set(`${path} ${chunk.index} ${hash}`, vector)
+          return Promise.resolve()
+        },
+        commit: () => Promise.resolve({}),
+        abort: () => Promise.resolve(),
+      }),
+    vectors: (path, _reference, chunks) => Promise.resolve(chunks.map(({ index, hash }) => held.get(`${path} ${index} ${hash}`) ?? null)),
+    remove: () => Promise.resolve(),
+    list: async function* () {},
+  }
+  const withModel = (name: string) => {
+    const other = Object.create(model, { name: { value: name } }) as EmbeddingModel
+    return { ...first, destinations: [destination], recipe: { ...first.recipe, id: name, model: other } }
+  }
+  expect(await new Run(withModel('one')).execute()).toMatchObject({ chunksEmbedded: 30 })
+  expect(await new Run(withModel('two')).execute()).toMatchObject({ changed: 30, chunksEmbedded: 30, chunksReused: 0 })
+})
+
+test('a long document that fails half-way leaves nothing of itself', async () => {
+  source.texts.clear()
+  source.texts.set('long.txt', Array.from({ length: 30_000 }, (_, i) => `Paragraph ${i} says something that no other says, namely ${i * 7}, and goes on for a while after that.`).join('\n\n'))
+  let count = 0
+  model.failure = (texts) => ((count += texts.length) > 2500 ? new WindlassError('unavailable', 'overloaded') : undefined)
+  expect(await run()).toMatchObject({ failed: 1 })
+  expect(count).toBeGreaterThan(2500)
+  const rows = await database.with('c', (c) => c.count())
+  expect(rows).toBe(0)
+})
+
+describe('the state', () => {
+  const file = (path: string, sha256: string): FileState => ({ path, state: 'done', sha256, sizeBytes: 1, recipe: 'r', model: 'm', chunkHashes: [], chunkCount: 0, references: {}, vectorizedAt: 1 })
+
+  test('is replaced only by whoever saw what it is', async () => {
+    const { state } = await parts()
+    await state.finish([{ path: 'a', seen: null, next: file('a', '1') }])
+    const [seen] = await state.look(['a'])
+    await state.finish([{ path: 'a', seen: seen!.file!.version, next: file('a', '2') }])
+    await expect(state.finish([{ path: 'a', seen: seen!.file!.version, next: file('a', '3') }])).rejects.toMatchObject({ kind: 'conflict' })
+    await expect(state.finish([{ path: 'b', seen: null, next: file('b', '1') }, { path: 'a', seen: null, next: null }])).rejects.toMatchObject({ kind: 'conflict' })
+    const [a, b] = await state.look(['a', 'b'])
+    expect([a!.file?.value.sha256, b!.file]).toEqual(['2', null])
+  })
+
+  test('gives a claim to one', async () => {
+    const { state } = await parts()
+    const [seen] = await state.look(['a'])
+    const claims = await Promise.all(['x', 'y', 'z'].map((worker) => state.claim(worker, [{ path: 'a', seen: seen! }])))
+    expect(claims.flat()).toEqual(['a'])
+    const [now, free] = await state.look(['a', 'b'])
+    expect(await state.claim('w', [{ path: 'a', seen: seen! }, { path: 'b', seen: free! }]), 'those that are free').toEqual(['b'])
+    expect((await state.look(['a']))[0]!.claim).toEqual(now!.claim)
+  })
+
+  test('keeps paths of any length apart', async () => {
+    const { state } = await parts()
+    const long = ['x', 'y'].map((end) => `${'ä'.repeat(700)}${end}`)
+    await state.finish(long.map((path) => ({ path, seen: null, next: file(path, path.at(-1)!) })))
+    expect((await state.look(long)).map(({ file: found }) => [found!.value.path, found!.value.sha256])).toEqual(long.map((path) => [path, path.at(-1)]))
+    const left = []
+    for await (const { path } of state.without(() => false)) left.push(path)
+    expect(left.sort()).toEqual(long)
+  })
 })
