@@ -1,7 +1,7 @@
 // The double is driven by OpenAI's own client: what that understands, the double says as OpenAI does.
 import OpenAI, { APIConnectionError, AuthenticationError, BadRequestError, InternalServerError, NotFoundError, RateLimitError, toFile } from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../../../src/base/clock.ts'
+import { systemClock, type Clock } from '../../../src/base/clock.ts'
 import { startOpenAiDouble, type OpenAiDouble, type OpenAiDoubleOptions } from './double.ts'
 
 const open: OpenAiDouble[] = []
@@ -13,6 +13,14 @@ async function start(options: OpenAiDoubleOptions = {}, client: { maxRetries?: n
   const double = await startOpenAiDouble(options)
   open.push(double)
   return { ...double, client: new OpenAI({ baseURL: double.url, apiKey: double.key, maxRetries: 0, ...client }) }
+}
+
+/** The double's time stands still until `run`: what must come before something else has all the time it needs. */
+function stoppedClock(): { clock: Clock; run(): void } {
+  const start = systemClock.now()
+  let since: number | null = null
+  const elapsed = () => (since === null ? 0 : systemClock.monotonic() - since)
+  return { clock: { now: () => start + elapsed(), monotonic: elapsed, sleep: (ms, signal) => systemClock.sleep(ms, signal) }, run: () => (since = systemClock.monotonic()) }
 }
 
 const textFile = (name: string, text: string) => toFile(Buffer.from(text), name)
@@ -49,14 +57,19 @@ describe('files', () => {
 
 describe('vector stores', () => {
   test('upload and poll: in progress for a while, then completed and found by a search', async () => {
-    const { client, state } = await start({ processingMs: 60 })
+    const { clock, run } = stoppedClock()
+    const { client, state } = await start({ processingMs: 60, clock })
     const store = await client.vectorStores.create({ name: 'docs' })
     const attached = await client.vectorStores.files.upload(store.id, await textFile('a.md', 'the quick brown fox'))
     expect(attached.status).toBe('in_progress')
     expect((await client.vectorStores.search(store.id, { query: 'fox' })).data).toEqual([])
-    const file = await client.vectorStores.files.uploadAndPoll(store.id, await textFile('b.md', 'the lazy dog'))
+    const polled = client.vectorStores.files.uploadAndPoll(store.id, await textFile('b.md', 'the lazy dog'))
+    await expect.poll(() => state.count(/^GET .*\/files\//)).toBe(1)
+    run()
+    const file = await polled
     expect(file).toMatchObject({ status: 'completed', last_error: null, vector_store_id: store.id })
     expect(state.count(/^GET .*\/files\//)).toBeGreaterThan(1)
+    await expect.poll(async () => (await client.vectorStores.retrieve(store.id)).status).toBe('completed')
     await client.vectorStores.files.update(file.id, { vector_store_id: store.id, attributes: { kind: 'dog', age: 3 } })
     const found = await client.vectorStores.search(store.id, { query: 'lazy dog', filters: { type: 'and', filters: [{ type: 'eq', key: 'kind', value: 'dog' }, { type: 'gte', key: 'age', value: 3 }] } })
     expect(found.data).toMatchObject([{ file_id: file.id, filename: 'b.md', score: 1, attributes: { kind: 'dog', age: 3 }, content: [{ type: 'text', text: 'the lazy dog' }] }])
@@ -156,16 +169,14 @@ describe('what goes wrong', () => {
   })
 
   test('too many requests are told when to come again, and the client does', async () => {
-    // The double's time stands still until all that a minute allows is used up.
-    let since: number | null = null
-    const clock = { ...systemClock, monotonic: () => (since === null ? 0 : systemClock.monotonic() - since) }
+    const { clock, run } = stoppedClock()
     const { client, url, key } = await start({ requestsPerMinute: 60, clock })
     for (let i = 0; i < 60; i++) await client.files.list()
     const refused = await client.files.list().catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(RateLimitError)
     expect((refused as RateLimitError).headers?.get('retry-after')).toBe('1')
     expect((refused as RateLimitError).headers?.get('x-ratelimit-limit-requests')).toBe('60')
-    since = systemClock.monotonic()
+    run()
     await new OpenAI({ baseURL: url, apiKey: key, maxRetries: 3 }).files.list()
   })
 
