@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 const mayImport: Record<string, string[]> = {
   base: [],
   store: ['base'],
+  aws: ['base'],
   format: ['base'],
   kernels: ['base'],
   vector: ['kernels', 'format', 'base'],
@@ -16,11 +17,11 @@ const mayImport: Record<string, string[]> = {
   embed: ['base'],
   config: ['store', 'base'],
   transfer: ['store', 'base'],
-  vectorize: ['engine', 'documents', 'embed', 'store', 'format', 'text', 'base'],
+  vectorize: ['engine', 'documents', 'embed', 'aws', 'store', 'format', 'text', 'base'],
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'vector', 'kernels', 'format', 'text', 'base'],
   api: ['library', 'engine', 'format', 'base'],
   server: ['api', 'library', 'config', 'base'],
-  cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'store', 'base'],
+  cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'aws', 'store', 'base'],
   testing: ['vectorize', 'store', 'base'],
 }
 // These run in a browser: nothing from Node, nothing that only Node has.

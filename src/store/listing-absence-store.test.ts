@@ -73,8 +73,9 @@ describe('ListingAbsenceStore', () => {
   test('who may neither read nor list is told which permissions are missing', async () => {
     const { forbidding, store } = open()
     forbidding.mayList = false
-    await expect(store.get('key')).rejects.toThrow(/s3:GetObject, and s3:ListBucket/)
-    await expect(store.probeAbsence()).rejects.toMatchObject({ kind: 'denied' })
+    // The store's own refusal: it names the key, and what is needed there.
+    await expect(store.get('key')).rejects.toThrow('get: access denied')
+    await expect(store.probeAbsence()).rejects.toMatchObject({ kind: 'denied', message: expect.stringMatching(/s3:GetObject, and s3:ListBucket/) })
   })
 
   test('absence costs a read and a listing, once it is known how it is said', async () => {

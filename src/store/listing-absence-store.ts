@@ -40,10 +40,11 @@ export class ListingAbsenceStore extends WrappingStore {
 
   /**
    * Finds out how absence is said here, by reading a key that cannot be.
+   * @param folder Where it would lie: s3:ListBucket may be limited to a prefix.
    * @throws {WindlassError} `denied` when neither reading nor listing is allowed.
    */
-  async probeAbsence(signal?: AbortSignal): Promise<AbsencePolicy> {
-    const key = `absent-${newNonce(this.#random)}`
+  async probeAbsence(signal?: AbortSignal, folder = ''): Promise<AbsencePolicy> {
+    const key = `${folder}absent-${newNonce(this.#random)}`
     try {
       await this.inner.get(key, { fresh: true, ...(signal && { signal }) })
       this.#policy ??= 'get'
@@ -65,10 +66,19 @@ export class ListingAbsenceStore extends WrappingStore {
       return await read()
     } catch (error) {
       if (!isRefused(error) || this.#policy === 'get') throw error
-      if (this.#policy === undefined && (await this.probeAbsence(signal)) === 'get') throw error
+      if (this.#policy === undefined && (await this.#probeBeside(key, error, signal)) === 'get') throw error
       if (!(await (listed ?? this.#isListed(key, signal)))) return null
       // It is there: made after the refusal, or really refused.
       return read()
+    }
+  }
+
+  /** @throws `refusal`, which names the key, where listing beside it is refused too. */
+  async #probeBeside(key: string, refusal: unknown, signal: AbortSignal | undefined): Promise<AbsencePolicy> {
+    try {
+      return await this.probeAbsence(signal, key.slice(0, key.lastIndexOf('/') + 1))
+    } catch (error) {
+      throw isRefused(error) ? refusal : error
     }
   }
 

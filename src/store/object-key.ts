@@ -7,11 +7,12 @@ const keyBytesMax = 1024
 
 /** @throws {WindlassError} `invalid` unless `key` is one that every store can hold. */
 export function checkObjectKey(key: string): void {
-  const problem = problemOf(key)
+  const problem = problemOfKey(key)
   if (problem) throw new WindlassError('invalid', `object key ${JSON.stringify(key.slice(0, 100))} ${problem}`, { key })
 }
 
-function problemOf(key: string): string | null {
+/** Why no key can be so, if it cannot. */
+export function problemOfKey(key: string): string | null {
   const size = utf8Length(key)
   if (size === 0) return 'is empty'
   if (size > keyBytesMax) return `has ${size} bytes, at most ${keyBytesMax}`

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import { WindlassError } from '../base/errors.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { checkObjectKey } from './object-key.ts'
+import type { CredentialSource } from './s3-connection.ts'
 import type { DiskCacheSettings } from './disk-cache-store.ts'
 import type { ObjectStore } from './object-store.ts'
 
@@ -12,6 +13,8 @@ export interface StoreSettings {
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
   readonly sessionToken?: string
+  /** Instead of keys: asked before each request. */
+  readonly credentials?: CredentialSource
   readonly forcePathStyle?: boolean
   readonly requestTimeoutMs?: number
 }

@@ -1,6 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { startTimer } from '../base/clock.ts'
-import { throwIfAborted, WindlassError } from '../base/errors.ts'
+import { isWindlassError, throwIfAborted, WindlassError } from '../base/errors.ts'
 import { fromS3Error } from './s3-errors.ts'
 
 /** Where an S3 bucket is and how to get in. What is absent comes from the AWS default chain. */
@@ -11,10 +11,21 @@ export interface S3Settings {
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
   readonly sessionToken?: string
+  /** Asked before each request, instead of keys that are given or found: keys that expire, roles. */
+  readonly credentials?: CredentialSource
   /** Bucket in the path instead of the host; default: whenever an endpoint is given. */
   readonly forcePathStyle?: boolean
   /** How long a request may take, and a second more for each MiB that travels. */
   readonly requestTimeoutMs?: number
+}
+
+/** Gives keys that are good for a while yet. */
+export interface CredentialSource {
+  get(): Promise<{ readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }>
+  /** The store does not take these keys any more: the next `get` gives others, where there are any. */
+  refuse(accessKeyId: string): void
+  /** Whose keys they are, for messages; undefined where it cannot be found out. */
+  principal(): Promise<string | undefined>
 }
 
 /** What a request is for: names it in errors, and the IAM action that it needs. */
@@ -41,6 +52,8 @@ const timeoutMs = 30_000
 const socketsMax = 128
 // Stores of many regions, which sign as `auto`; all others want a name, and those without AWS take us-east-1.
 const regionlessHosts = /(^|\.)(r2\.cloudflarestorage\.com|tigris\.dev|t3\.storage\.dev|storage\.googleapis\.com)$/
+// What S3 says of keys that were good once.
+const expiredNames = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'])
 const tigrisHosts = /(^|\.)(tigris\.dev|t3\.storage\.dev)$/
 
 /** Sends commands to one bucket, each once, and turns what goes wrong into our errors. */
@@ -51,6 +64,7 @@ export class S3Connection {
   readonly region: string | undefined
   readonly #endpoint: string
   readonly #timeoutMs: number
+  readonly #credentials: CredentialSource | undefined
   #server: string | undefined
 
   constructor(settings: S3Settings) {
@@ -65,6 +79,7 @@ export class S3Connection {
     this.region = regionOf(settings.region, endpoint, host)
     this.#endpoint = endpoint ?? 'aws'
     this.#timeoutMs = settings.requestTimeoutMs ?? timeoutMs
+    this.#credentials = settings.credentials
     this.client = new S3Client(clientConfig(settings, this.region))
     keepHeaders(this.client, (headers) => (this.#server ??= headers.server))
     if (tigrisHosts.test(host)) useTigrisConsistency(this.client)
@@ -76,11 +91,23 @@ export class S3Connection {
   }
 
   /**
-   * Sends a command once; a body is read to its end.
+   * Sends a command once, or again with other keys when those at hand have expired; a body is read to its end.
    * @param command A command of the S3 client; its type is generic beyond what is worth repeating here.
    * @throws {WindlassError} by what the caller can do; `details.status` and `cause.name` tell the rest.
    */
   async send<Output>(command: object, request: S3Request): Promise<{ output: Output; body: Uint8Array; date: number | undefined }> {
+    const used = await this.#credentials?.get()
+    try {
+      return await this.#sendOnce(command, request)
+    } catch (error) {
+      // Refused before anything was done with it, so that even a conditional put may go again.
+      if (!used || !(isWindlassError(error) && expiredNames.has((error.cause as Error | undefined)?.name ?? ''))) throw error
+      this.#credentials!.refuse(used.accessKeyId)
+      return this.#sendOnce(command, request)
+    }
+  }
+
+  async #sendOnce<Output>(command: object, request: S3Request): Promise<{ output: Output; body: Uint8Array; date: number | undefined }> {
     const { signal } = request
     throwIfAborted(signal)
     const controller = new AbortController()
@@ -101,7 +128,9 @@ export class S3Connection {
       return { output: answer as Output, body, date: dateOf(answer.$metadata.headers) }
     } catch (error) {
       const how = signal?.aborted ? 'aborted' : timedOut ? 'timed out' : 'failed'
-      throw fromS3Error(error, { url: this.url, ...request, how })
+      const isRefused = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 403
+      const principal = isRefused && how === 'failed' ? await this.#credentials?.principal().catch(() => undefined) : undefined
+      throw fromS3Error(error, { url: this.url, ...request, how, ...(principal !== undefined && { principal }) })
     } finally {
       limit.stop()
       signal?.removeEventListener('abort', abort)
@@ -129,11 +158,12 @@ function regionOf(region: string | undefined, endpoint: string | undefined, host
 }
 
 function clientConfig(settings: S3Settings, region: string | undefined): S3ClientConfig {
-  const { endpoint, accessKeyId, secretAccessKey, sessionToken, forcePathStyle } = settings
+  const { endpoint, accessKeyId, secretAccessKey, sessionToken, credentials, forcePathStyle } = settings
   return {
     ...(region && { region }),
     ...(endpoint && { endpoint }),
     ...(accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
+    ...(credentials && { credentials: asked(credentials) }),
     forcePathStyle: forcePathStyle ?? endpoint !== undefined,
     // Retrying is a wrapper's business: the SDK would repeat conditional puts, and sign them again (docs/protocol.md, B2 and B4).
     maxAttempts: 1,
@@ -146,6 +176,11 @@ function clientConfig(settings: S3Settings, region: string | undefined): S3Clien
       httpsAgent: { keepAlive: true, maxSockets: socketsMax },
     },
   }
+}
+
+/** Asked for every request: the client would keep what it got once. */
+function asked(source: CredentialSource): NonNullable<S3ClientConfig['credentials']> {
+  return Object.assign(() => source.get(), { memoized: true })
 }
 
 /** Puts the headers of each answer into its metadata: the SDK drops `Date` and `Server`. */

@@ -7,6 +7,8 @@ interface SdkError {
   readonly code?: string
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string }
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
+  /** Where the bucket lies, of AuthorizationHeaderMalformed. */
+  readonly Region?: string
 }
 
 interface Failure {
@@ -16,6 +18,8 @@ interface Failure {
   /** The IAM action that the operation needs. */
   readonly action: string
   readonly isConditional?: boolean
+  /** Who asked, where that is known. */
+  readonly principal?: string
   readonly how: 'failed' | 'timed out' | 'aborted'
 }
 
@@ -90,7 +94,11 @@ export function fromS3Error(error: unknown, failure: Failure): WindlassError {
   })
 }
 
-function classify(error: SdkError, { operation, action, isConditional, how }: Failure): [ErrorKind, string] {
+// User: arn:aws:sts::1:assumed-role/reader/windlass is not authorized to perform: s3:GetObject on resource: "arn:…" because …
+const refusalPattern = /User: (\S+) is not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?/
+
+function classify(error: SdkError, failure: Failure): [ErrorKind, string] {
+  const { operation, isConditional, how } = failure
   const { name = '', message = '', code = '' } = error
   const status = error.$metadata?.httpStatusCode
   // What was sent may have arrived, unless an answer says otherwise.
@@ -98,15 +106,28 @@ function classify(error: SdkError, { operation, action, isConditional, how }: Fa
   if (how === 'aborted') return ['cancelled', 'cancelled by the caller']
   if (how === 'timed out') return [unanswered, 'no answer in time']
   if (name.startsWith('KMS')) return ['denied', `the bucket's KMS key refused (${name} ${message}): enable it, and grant kms:Decrypt and kms:GenerateDataKey`]
+  const region = error.Region ?? error.$response?.headers?.['x-amz-bucket-region']
+  if (region && (status === 301 || byName[name]?.[1] === otherRegion)) return ['invalid', `the bucket lies in region ${region}: set the region (AWS_REGION) to it`]
   const known = byName[name] ?? byName[code] ?? (status === undefined ? undefined : byStatus[status])
   if (known) return known
-  if (status === 403) return ['denied', `access denied: these credentials need ${action} here${operation === 'get' || operation === 'head' ? ', and s3:ListBucket to be told that a key is missing' : ''}`]
+  if (status === 403) return ['denied', refusal(message, failure)]
   if (status === 409) return isConditional ? ['conflict', 'another write to this key was under way'] : ['unavailable', `another operation was under way (${name})`]
   if (status !== undefined && status >= 500) return [status === 503 ? 'unavailable' : unanswered, `the store failed: ${status} ${name}`]
   if (status !== undefined && status >= 300) return ['invalid', `the store refused: ${status} ${name} ${message}`.trimEnd()]
   if (/region is missing/i.test(message)) return ['invalid', 'no region is set: set AWS_REGION, or AWS_ENDPOINT_URL for a store that is not AWS']
   if (byCode[code]) return ['unavailable', byCode[code]]
   return [unanswered, `no answer came: ${message || name || code}`]
+}
+
+/** Who lacks what: in the service's words where it has any, since only it knows of keys of KMS and of policies that deny. */
+function refusal(message: string, { url, key, operation, action, principal }: Failure): string {
+  const [, user = principal, needed = action, resource] = refusalPattern.exec(message) ?? []
+  if (needed.startsWith('kms:')) return `access denied by KMS: ${user} may not ${needed}${resource === undefined ? '' : ` with ${resource}`}: allow it in the policy of the key, and in that of the principal`
+  const toKnow = operation === 'get' || operation === 'head' ? ', and s3:ListBucket to be told that a key is missing' : ''
+  if (user === undefined) return `access denied: these credentials need ${needed} here${toKnow}`
+  const bucket = url.slice('s3://'.length)
+  const place = resource ?? `arn:aws:s3:::${bucket}${needed === 's3:ListBucket' || needed === 's3:CreateBucket' ? '' : `/${key}`}`
+  return `access denied: ${user} needs ${needed} on ${place}${toKnow}`
 }
 
 function causeOf({ name, message, code, $metadata, $response }: SdkError): S3Cause {

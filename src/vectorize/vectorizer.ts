@@ -39,6 +39,14 @@ export interface VectorizerError {
   readonly retryAt?: number
 }
 
+/** A vectorizer that is at work and waits to be told where to look. */
+export interface Following {
+  /** One call after the other, however they are made. Every failure is in the report. */
+  apply(paths: readonly string[]): Promise<RunReport>
+  /** The path of an object, or null where it is none of the source's. */
+  locate(object: { readonly bucket: string; readonly key: string }): Promise<string | null>
+}
+
 export interface DriftReport {
   readonly destination: string
   readonly extra: readonly string[]
@@ -76,6 +84,21 @@ export class Vectorizer {
    */
   run(options: RunOptions = {}): Promise<RunReport & { readonly embedding: ReturnType<Embedding['usage']> }> {
     return this.#with(async (parts, embedding) => ({ ...(await new Run(parts, options).execute()), embedding: embedding.usage() }))
+  }
+
+  /**
+   * Looks at these paths only: what the source has there by now is vectorized, what it has not is removed. For who was told that
+   * something happened there; whether it did, or in what order, does not matter.
+   */
+  applyPaths(paths: readonly string[], options: { signal?: AbortSignal } = {}): Promise<RunReport> {
+    return this.follow(({ apply }) => apply(paths), options)
+  }
+
+  /** As `applyPaths`, again and again with everything kept open. @throws {WindlassError} as `run`. */
+  follow<Value>(task: (following: Following) => Promise<Value>, options: { signal?: AbortSignal } = {}): Promise<Value> {
+    return this.#with((parts) =>
+      new Run(parts, options).follow((apply) => task({ apply, locate: async (object) => (await parts.source.locate?.(object)) ?? null })),
+    )
   }
 
   /** What a run would do now. Reads listings and state; writes nothing but the state's own collection if there is none yet. */
@@ -144,7 +167,7 @@ export class Vectorizer {
     }
     try {
       const embedding = await openEmbedding(declaration.embedding, await this.#openState(), this.#context)
-      const source: Source = keep(await openSource(declaration.source, this.#context))
+      const source: Source = keep(await openSource(declaration.source, { ...this.#context, vectorizer: declaration.name }))
       const destinations: Destination[] = []
       for (const each of declaration.destinations) destinations.push(keep(await openDestination(each, declaration.name, this.#context)))
       const twice = destinations.find(({ name }, i) => destinations.findIndex((other) => other.name === name) !== i)

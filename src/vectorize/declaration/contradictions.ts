@@ -54,6 +54,20 @@ function ofSource(source: unknown, path: readonly PropertyKey[]): Problem[] {
   if (type === 's3' && (id === undefined) !== (secret === undefined)) {
     problems.push({ path, message: `${id === undefined ? 'secretAccessKeyVariable is there, accessKeyIdVariable is not' : 'accessKeyIdVariable is there, secretAccessKeyVariable is not'}: set both, or neither` })
   }
+  if (type === 's3') problems.push(...ofRole(source, path))
+  return problems
+}
+
+const roleNames = ['role', 'aws_role_arn', 'assume_role_arn'] as const
+
+function ofRole(source: unknown, path: readonly PropertyKey[]): Problem[] {
+  const problems: Problem[] = []
+  const names = roleNames.filter((name) => field(source, name) !== undefined)
+  if (names.length > 1) problems.push({ path: [...path, names[1]!], message: `is another name of ${names[0]}, which is there already: keep one` })
+  const ids = ['externalId', 'externalIdVariable'].filter((name) => field(source, name) !== undefined)
+  if (ids.length > 1) problems.push({ path: [...path, 'externalIdVariable'], message: 'externalId is there already: keep one' })
+  const [needless] = [...ids, ...(field(source, 'via') === undefined ? [] : ['via'])]
+  if (names.length === 0 && needless !== undefined) problems.push({ path: [...path, needless], message: 'is for a role, and there is none: add role, or take this out' })
   return problems
 }
 

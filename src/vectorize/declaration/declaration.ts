@@ -9,6 +9,15 @@ const which = { include: patterns.optional(), exclude: patterns.optional() }
 // `$NAME` and `${NAME}` are replaced when the vectorizer is opened (variables.ts), so an address may begin with one.
 const webAddress = z.string().regex(/^(https?:\/\/|\$)/i, 'an http:// or https:// URL')
 
+const roleArn = z.string().regex(/^(arn:aws[a-z-]*:iam::\d{12}:role\/.+|\$.*)$/, 'arn:aws:iam::<12 digits>:role/<name>')
+
+const s3Events = z.strictObject({
+  queueUrl: webAddress.describe("Of the SQS queue that the bucket's notifications come to, by themselves, through SNS or through EventBridge"),
+  region: z.string().min(1).optional().describe("Of the queue; default: the one in its URL, then AWS_REGION"),
+  endpoint: webAddress.optional(),
+  poll: z.string().regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a time such as 5m, 1h').default('1h').describe('How often `--events` lists the bucket all the same, for what no event told'),
+})
+
 const s3Source = z.strictObject({
   type: z.literal('s3'),
   url: z.string().regex(/^(s3:\/\/|\$)/i, 's3://bucket/prefix'),
@@ -17,6 +26,13 @@ const s3Source = z.strictObject({
   accessKeyIdVariable: environmentVariable.optional(),
   secretAccessKeyVariable: environmentVariable.optional(),
   sessionTokenVariable: environmentVariable.optional(),
+  role: roleArn.optional().describe('Taken before the bucket is read'),
+  via: z.array(roleArn).min(1).max(4).optional().describe('Roles to take before `role`, each with the keys of the one before'),
+  externalId: z.string().min(2).max(1224).optional().describe("What the role's trust policy asks for; default: AWS_ASSUME_ROLE_EXTERNAL_ID"),
+  externalIdVariable: environmentVariable.optional(),
+  aws_role_arn: roleArn.optional().describe('`role`, as pgai calls it'),
+  assume_role_arn: roleArn.optional().describe('`role`, as the documentation of pgai calls it too'),
+  events: s3Events.optional(),
   ...which,
 })
 const folderSource = z.strictObject({ type: z.literal('folder'), path: z.string().min(1), hidden: z.boolean().optional().describe('Files and folders whose names start with a dot too'), ...which })

@@ -39,6 +39,18 @@ export function expandSource(source: SourceDeclaration, environment: Environment
         url: expand(source.url, 'url'),
         ...(source.endpoint !== undefined && { endpoint: expand(source.endpoint, 'endpoint') }),
         ...(source.region !== undefined && { region: expand(source.region, 'region') }),
+        ...(source.role !== undefined && { role: expand(source.role, 'role') }),
+        ...(source.via && { via: source.via.map((role, i) => expand(role, `via[${i}]`)) }),
+        ...(source.externalId !== undefined && { externalId: expand(source.externalId, 'externalId') }),
+        ...(source.aws_role_arn !== undefined && { aws_role_arn: expand(source.aws_role_arn, 'aws_role_arn') }),
+        ...(source.assume_role_arn !== undefined && { assume_role_arn: expand(source.assume_role_arn, 'assume_role_arn') }),
+        ...(source.events && { events: expandEvents(source.events, expand) }),
+      }
+    case 'postgres':
+      return {
+        ...source,
+        table: expand(source.table, 'table'),
+        loading: { ...source.loading, ...(source.loading.roots && { roots: source.loading.roots.map((root, i) => expand(root, `loading.roots[${i}]`)) }) },
       }
     case 'folder':
       return { ...source, path: expand(source.path, 'path') }
@@ -50,5 +62,16 @@ export function expandSource(source: SourceDeclaration, environment: Environment
         ...(source.urls && { urls: source.urls.map((url, i) => expand(url, `urls[${i}]`)) }),
         ...(source.sitemap !== undefined && { sitemap: expand(source.sitemap, 'sitemap') }),
       }
+  }
+}
+
+type Events = NonNullable<Extract<SourceDeclaration, { type: 's3' }>['events']>
+
+function expandEvents(events: Events, expand: (text: string, field: string) => string): Events {
+  return {
+    ...events,
+    queueUrl: expand(events.queueUrl, 'events.queueUrl'),
+    ...(events.region !== undefined && { region: expand(events.region, 'events.region') }),
+    ...(events.endpoint !== undefined && { endpoint: expand(events.endpoint, 'events.endpoint') }),
   }
 }

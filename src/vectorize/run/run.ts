@@ -61,7 +61,7 @@ const fatalKinds = new Set(['unauthenticated', 'denied', 'storage-full', 'missin
 
 /** One run of one worker: lists, compares, claims, vectorizes, removes, until nothing is left to do that others are not at. */
 export class Run {
-  readonly report = newReport()
+  report = newReport()
   readonly #parts: RunParts
   readonly #options: RunOptions
   readonly #worker: string
@@ -77,6 +77,8 @@ export class Run {
   #total = 0
   #listed = 0
   #unreachable = 0
+  /** Told of paths, not of a listing: nobody knows what the source has there before it is asked. */
+  #isFollowing = false
 
   constructor(parts: RunParts, options: RunOptions = {}) {
     this.#parts = parts
@@ -91,6 +93,56 @@ export class Run {
   /** @throws {WindlassError} what stops all of it: a source that cannot be listed, a destination or an embedder that refuses everything. */
   async execute(): Promise<RunReport> {
     const { state } = this.#parts
+    await this.#atWork(async () => {
+      if (this.#options.isCheck) await this.#reconcile(this.#parts.destinations)
+      const cursor = await this.#workThrough()
+      await this.#finishForTheDead()
+      if (cursor !== undefined) await state.setCursor(this.#cursorRecipe(), cursor)
+    })
+    await state.noteRun({ id: this.#worker, startedAt: this.#startedAt, endedAt: this.#parts.context.clock.now(), report: this.report })
+    return this.report
+  }
+
+  /**
+   * Stays at work while `task` names paths to look at, as often as it likes: what the source has there by now is vectorized, what it
+   * has not is removed. Whoever names a path again, or one where nothing happened, has asked the source for nothing.
+   */
+  follow<Value>(task: (apply: (paths: readonly string[]) => Promise<RunReport>) => Promise<Value>): Promise<Value> {
+    this.#isFollowing = true
+    let last: Promise<unknown> = Promise.resolve()
+    return this.#atWork(async () => {
+      const value = await task((paths) => {
+        // One after the other: they share what is claimed.
+        const applied = last.then(() => this.#apply(paths))
+        last = applied.catch(() => undefined)
+        return applied
+      })
+      await last
+      await this.#finishForTheDead()
+      return value
+    })
+  }
+
+  async #apply(paths: readonly string[]): Promise<RunReport> {
+    this.report = newReport()
+    this.#unreachable = 0
+    this.#tasks = [...new Set(paths)].map((path) => ({ path, entry: { path } }))
+    this.#total = this.#tasks.length
+    try {
+      await this.#workers()
+      await this.#waitForOthers()
+      return this.report
+    } catch (error) {
+      await this.#parts.state.release(this.#claimed.splice(0).map(({ task }) => task.path)).catch(() => undefined)
+      this.#tasks = []
+      this.#held = []
+      throw error
+    }
+  }
+
+  /** Seen by others while `task` runs; what it leaves claimed is let go. */
+  async #atWork<Value>(task: () => Promise<Value>): Promise<Value> {
+    const { state } = this.#parts
     await this.#prepare()
     const ending = new AbortController()
     // Before anything is stored: who looks for what killed runs left must know of us.
@@ -98,10 +150,7 @@ export class Run {
     const beating = this.#beat(ending.signal)
     try {
       await this.#peers.look({ isForced: true })
-      if (this.#options.isCheck) await this.#reconcile(this.#parts.destinations)
-      const cursor = await this.#workThrough()
-      await this.#finishForTheDead()
-      if (cursor !== undefined) await state.setCursor(this.#cursorRecipe(), cursor)
+      return await task()
     } finally {
       ending.abort()
       await beating
@@ -109,8 +158,6 @@ export class Run {
       await state.release(this.#claimed.map(({ task }) => task.path)).catch(() => undefined)
       await state.dismiss([this.#worker]).catch(() => undefined)
     }
-    await state.noteRun({ id: this.#worker, startedAt: this.#startedAt, endedAt: this.#parts.context.clock.now(), report: this.report })
-    return this.report
   }
 
   /** What a run would do, and did not. */
@@ -235,6 +282,8 @@ export class Run {
   }
 
   #isDone(task: Task, { file }: PathState): boolean {
+    // Whoever noted it since may have read it before what we were told of.
+    if (this.#isFollowing) return false
     if (!file) return !task.entry
     const isSince = Math.max(file.value.vectorizedAt, file.value.failure?.at ?? 0) >= this.#startedAt
     return isSince || (task.entry !== null && verdict(task.entry, file.value, this.#recipeRun) !== 'pending')
@@ -288,7 +337,7 @@ export class Run {
     } catch (error) {
       if (!(error instanceof StepError && error.step === 'loading' && error.kind === 'not-found')) throw error
       // Gone since it was listed, or listed although it is gone.
-      if (file) await this.#remove(file, seen.file!.version)
+      if (file && this.#parts.settings.deleteMissing) await this.#remove(file, seen.file!.version)
       else await state.release([entry.path])
       return
     }
@@ -376,7 +425,7 @@ export class Run {
       if (!isWindlassError(lost, 'conflict')) throw lost
     })
     this.report.failed++
-    if (this.report.failures.length < failuresTold) this.report.failures.push({ path: task.path, step, message: failure.message, ...(failure.retryAt !== undefined && { retryAt: failure.retryAt }) })
+    if (this.#isFollowing || this.report.failures.length < failuresTold) this.report.failures.push({ path: task.path, step, message: failure.message, ...(failure.retryAt !== undefined && { retryAt: failure.retryAt }) })
     this.#unreachable = kind === 'unavailable' ? this.#unreachable + 1 : 0
     if (this.#unreachable >= unreachableMax) {
       throw new WindlassError('unavailable', `${unreachableMax} documents failed one after the other, so the rest is left for later: ${messageOf(error)}`, { cause })

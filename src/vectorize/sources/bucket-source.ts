@@ -1,4 +1,5 @@
-import { throwIfAborted, WindlassError } from '../../base/errors.ts'
+import { isWindlassError, throwIfAborted, WindlassError } from '../../base/errors.ts'
+import { problemOfKey } from '../../store/object-key.ts'
 import type { ListedObject, ObjectStore } from '../../store/object-store.ts'
 import { pathFilter, type PathFilter, type PathPatterns } from './path-filter.ts'
 import type { Source, SourceContent, SourceEntry, SourceListing } from './source.ts'
@@ -67,12 +68,27 @@ export class BucketSource implements Source {
     return this.#isObject ? this.description : `${this.#store.url}/${this.#folder}${path}`
   }
 
+  /** Keys that a store cannot hold (with a `..` part) are told of by listings only. */
+  async locate({ bucket, key }: { bucket: string; key: string }): Promise<string | null> {
+    if (`s3://${bucket}` !== this.#store.url || problemOfKey(key) !== null) return null
+    if (key === this.#prefix) return (await this.#findIsObject()) ? nameOf(key) : null
+    const path = key.slice(this.#folder.length)
+    return key.startsWith(this.#folder) && this.#filter.takes(path) ? path : null
+  }
+
   async close(): Promise<void> {
     if (this.#ownsStore) await this.#store.close?.()
   }
 
   get #folder(): string {
     return this.#prefix === '' ? '' : `${this.#prefix}/`
+  }
+
+  /** As a listing finds it: an object is meant only where nothing lies below. */
+  async #findIsObject(): Promise<boolean> {
+    if (this.#isObject !== null) return this.#isObject
+    for await (const _ of this.#store.list(this.#folder)) return (this.#isObject = false)
+    return (this.#isObject = true)
   }
 
   /** What lies below the folder. */
@@ -92,7 +108,10 @@ export class BucketSource implements Source {
 
   /** The object whose key is the prefix itself. */
   async #object(signal: AbortSignal | undefined): Promise<ListedObject> {
-    const head = this.#prefix === '' ? null : await this.#store.head(this.#prefix, signal ? { signal } : {})
+    const head = this.#prefix === '' ? null : await this.#store.head(this.#prefix, signal ? { signal } : {}).catch((cause: unknown) => {
+      if (!isWindlassError(cause, 'denied')) throw cause
+      throw new WindlassError('not-found', `${this.description}: nothing lies below this prefix, and whether it is an object these credentials are not told: correct it, or allow s3:GetObject on it`, { bucket: this.#store.url, path: this.#prefix, cause })
+    })
     if (!head) throw new WindlassError('not-found', `${this.description}: no such object or prefix`, { bucket: this.#store.url, path: this.#prefix })
     return { key: this.#prefix, ...head }
   }

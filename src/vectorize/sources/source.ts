@@ -27,6 +27,8 @@ export type SourceContent =
       readonly revision?: string
       readonly sizeBytes?: number
       readonly contentType?: string
+      /** Where only reading tells it; goes before the entry's. A change of it alone is a change of the document. */
+      readonly metadata?: Metadata
       /** From the start each time it is called. @throws {WindlassError} `conflict` when it is replaced while it is read. */
       bytes(): AsyncIterable<Uint8Array>
     }
@@ -46,5 +48,9 @@ export interface Source {
    * @throws {WindlassError} `not-found` when it is gone, `denied`, `unavailable` …: about this document only.
    */
   read(entry: SourceEntry, options?: { knownRevision?: string; signal?: AbortSignal }): Promise<SourceContent>
+  /**
+   * The path under which a listing would have an object that somebody else names; null where none would. Absent: the source is no bucket.
+   */
+  locate?(object: { readonly bucket: string; readonly key: string }): Promise<string | null>
   close?(): Promise<void>
 }
