@@ -19,6 +19,7 @@ test.each([
   [400, '{"error":{"message":"This model\'s maximum context length is 8192 tokens","code":null}}', 'split', 'too-large'],
   [400, '{"error":{"message":"Invalid \'input[1]\': maximum input length is 8192 tokens.","code":null}}', 'split', 'too-large'],
   [400, '{"error":"the input length exceeds the context length"}', 'split', 'too-large'],
+  [400, `{"error":{"message":"Invalid 'input[3]': maximum input length is 8192 tokens.","code":null}}`, 'split', 'too-large'],
   [413, 'too big', 'split', 'too-large'],
   [500, '{"error":{"message":"input is too large to process. increase the physical batch size"}}', 'split', 'too-large'],
   [500, '{"error":{"message":"too large"}}', 'retry', 'unavailable'],

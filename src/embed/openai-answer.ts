@@ -30,7 +30,7 @@ interface Place {
   readonly keyName: string
 }
 
-const tooLong = /maximum context length|context length|maximum input length|too many tokens|max_tokens_per_request|too long|too large|exceeds? (the )?(maximum|max|limit|batch)|physical batch size|must have less than/i
+const tooLong = /maximum (context|input) length|context length|maximum input length|too many tokens|max_tokens_per_request|too long|too large|exceeds? (the )?(maximum|max|limit|batch)|physical batch size|must have less than/i
 const messageMax = 300
 
 /** The failure that an answer of a status of 400 or more is. `text` has no secret in it. */
