@@ -121,7 +121,7 @@ describe('storing', () => {
   })
 
   test('polls come when the server asks for them', async () => {
-    const { connect, clock, state } = await start({ processingMs: 20_000 })
+    const { connect, clock, state } = await start({ processingMs: 100_000 })
     const slept: number[] = []
     const destination = connect({
       clock: { ...clock, sleep: (ms, signal) => (slept.push(ms), clock.sleep(ms, signal)) },
