@@ -7,7 +7,7 @@ import { loadStaticModel } from '../../src/embed/load-static-model.ts'
 import type { EmbeddingModel } from '../../src/embed/embedding-model.ts'
 import { Database } from '../../src/engine/database.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
-import { createAnalyzerById } from '../../src/text/analyzer.ts'
+import { analyzerIdOf, createAnalyzerById } from '../../src/text/analyzer.ts'
 import { vectorizerSchema } from '../../src/vectorize/declaration/declaration.ts'
 import type { ChunkDestination, EmbeddedChunk } from '../../src/vectorize/destinations/destination.ts'
 import { CollectionDestination } from '../../src/vectorize/destinations/collection-destination.ts'
@@ -64,7 +64,7 @@ let model: FailingModel
 
 beforeEach(() => {
   ahead = 0
-  database = new Database({ store: new MemoryStore('memory:', clock), clock, random: seededRandom(1), analyzerFor: createAnalyzerById })
+  database = new Database({ store: new MemoryStore({ clock }), clock, random: seededRandom(1), analyzerFor: createAnalyzerById })
   source = new TableSource()
   model = new FailingModel()
   for (let i = 0; i < 30; i++) source.texts.set(`${String(i).padStart(2, '0')}.txt`, `Text number ${i}.`)
@@ -72,7 +72,7 @@ beforeEach(() => {
 afterEach(() => database.close())
 
 async function collection(name: string): Promise<CollectionDoor> {
-  await database.create(name, { dimension: null, metric: 'cosine', embeddingModel: null, textFields: [{ field: 'document', analyzer: 'english-1' }], nonFilterableKeys: [], custom: {} }).catch(() => undefined)
+  await database.create(name, { dimension: null, metric: 'cosine', embeddingModel: null, textFields: [{ field: 'document', analyzer: analyzerIdOf('english') }], nonFilterableKeys: [], custom: {} }).catch(() => undefined)
   return { name, run: (task) => database.with(name, task) }
 }
 

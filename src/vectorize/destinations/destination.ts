@@ -76,7 +76,18 @@ interface AnyDestination {
   list(options?: ListHeldOptions): AsyncIterable<HeldDocument>
   /** Resolves when it is gone, or was not there. */
   remove(path: string, reference: Reference | null, options?: { signal?: AbortSignal }): Promise<void>
+  /** Called when a run has done all that there was to do, with everything that the state knows, whether this destination holds it or not. */
+  finish?(documents: AsyncIterable<NotedDocument>): Promise<void>
   close?(): Promise<void>
+}
+
+/** A document as the state knows it. */
+export interface NotedDocument {
+  readonly path: string
+  /** Empty before it was stored for the first time. */
+  readonly sha256: string
+  /** Null where this destination does not hold it. */
+  readonly reference: Reference | null
 }
 
 /** Takes chunks with vectors: our own collections, and other vector stores. */
@@ -97,7 +108,7 @@ export interface ChunkQuery {
   readonly vector?: Float32Array
   readonly text?: string
   readonly k: number
-  /** On the documents' metadata, and on `source`, their path. */
+  /** On the documents' metadata, and on `source`, their path. Integers beyond 2^53 are compared as text where engines keep them so. */
   readonly filter?: Filter
   /** How both are put together; default as in a collection. */
   readonly fusion?: Fusion

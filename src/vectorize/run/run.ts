@@ -1,6 +1,6 @@
 import { isWindlassError, messageOf, throwIfAborted, WindlassError } from '../../base/errors.ts'
 import { newId } from '../../base/random.ts'
-import type { Destination } from '../destinations/destination.ts'
+import type { Destination, NotedDocument } from '../destinations/destination.ts'
 import type { Source, SourceEntry } from '../sources/source.ts'
 import type { Failure, FileState } from '../state/file-state.ts'
 import type { PathState, SyncState, Versioned } from '../state/sync-state.ts'
@@ -97,6 +97,7 @@ export class Run {
       if (this.#options.isCheck) await this.#reconcile(this.#parts.destinations)
       const cursor = await this.#workThrough()
       await this.#finishForTheDead()
+      for (const destination of this.#parts.destinations) await destination.finish?.(this.#noted(destination.name))
       if (cursor !== undefined) await state.setCursor(this.#cursorRecipe(), cursor)
     })
     await state.noteRun({ id: this.#worker, startedAt: this.#startedAt, endedAt: this.#parts.context.clock.now(), report: this.report })
@@ -430,6 +431,10 @@ export class Run {
     if (this.#unreachable >= unreachableMax) {
       throw new WindlassError('unavailable', `${unreachableMax} documents failed one after the other, so the rest is left for later: ${messageOf(error)}`, { cause })
     }
+  }
+
+  async *#noted(name: string): AsyncIterable<NotedDocument> {
+    for await (const { value } of this.#parts.state.all()) yield { path: value.path, sha256: value.sha256, reference: value.references[name] ?? null }
   }
 
   /** Removes what killed workers left in destinations that the state knows nothing of, and forgets the workers. */

@@ -1,7 +1,7 @@
 import { isWindlassError, messageOf, WindlassError, type ErrorKind } from '../../base/errors.ts'
 import { parseDocument } from '../../documents/document.ts'
 import { chunkBatches, embedChunks, type FormattedChunk } from '../chunk-batches.ts'
-import { imageFormats, noText, readContent, type Content } from '../content.ts'
+import { hashText, imageFormats, noText, readContent, type Content } from '../content.ts'
 import type { ChunkDestination, Destination, DocumentVersion, DocumentWriter, FileDestination, Reference } from '../destinations/destination.ts'
 import type { Source, SourceContent, SourceEntry } from '../sources/source.ts'
 import type { FailureStep, FileState } from '../state/file-state.ts'
@@ -58,25 +58,26 @@ export async function vectorizeDocument(work: DocumentWork, parts: Parts): Promi
   })
   if (!read) return { status: 'unchanged', next: null, bytesRead: 0 }
   const { answer, content } = read
-  const { failure: _, revision: __, ...known } = file ?? blank(entry)
+  const { failure: _, revision: __, metadataHash: ___, ...known } = file ?? blank(entry)
   const revision = answer.revision ?? entry.revision
-  const base = { ...known, ...(revision !== undefined && { revision }), sizeBytes: content.sizeBytes, recipe: recipe.id, model: recipe.model.name, vectorizedAt: parts.now() }
-  if (isCurrent && file.sha256 === content.sha256) {
+  const metadataHash = answer.metadata && hashText(JSON.stringify(answer.metadata)).slice(0, 16)
+  const base = { ...known, ...(revision !== undefined && { revision }), ...(metadataHash !== undefined && { metadataHash }), sizeBytes: content.sizeBytes, recipe: recipe.id, model: recipe.model.name, vectorizedAt: parts.now() }
+  if (isCurrent && file.sha256 === content.sha256 && file.metadataHash === metadataHash) {
     const next: FileState = { ...base, state: 'done', vectorizedAt: file.vectorizedAt }
     return { status: 'unchanged', next: revision === file.revision ? null : next, bytesRead: content.sizeBytes }
   }
   const from = file ? null : await work.renamedFrom(content.sha256)
-  const document: DocumentVersion = { path: entry.path, sha256: content.sha256, sizeBytes: content.sizeBytes, metadata: { ...entry.metadata, ...recipe.metadata }, ...contentTypeOf(entry, answer) }
+  const document: DocumentVersion = { path: entry.path, sha256: content.sha256, sizeBytes: content.sizeBytes, metadata: { ...entry.metadata, ...answer.metadata, ...recipe.metadata }, ...contentTypeOf(entry, answer) }
   // Only what made these vectors may be compared with what will be made.
   const stored = from ?? file
   const isReusable = stored !== null && stored.model === recipe.model.name
   const references: Record<string, Reference> = { ...known.references }
-  const holds = ({ name }: Destination) => file !== null && !work.isFull && file.recipe === recipe.id && file.sha256 === content.sha256 && file.references[name] !== undefined
+  const holds = ({ name }: Destination) => file !== null && !work.isFull && file.recipe === recipe.id && file.sha256 === content.sha256 && file.metadataHash === metadataHash && file.references[name] !== undefined
   const takers = destinations.filter((each) => each.takes === 'chunks')
   const chunked = takers.every(holds) && file
     ? { hashes: file.chunkHashes, count: file.chunkCount, embedded: 0 }
     : await toChunkDestinations(document, content, { ...parts, destinations: takers, writeTo: takers.filter((each) => !holds(each)) }, stored && isReusable ? stored : null, references)
-  const moved = await toFileDestinations(document, content, { ...parts, destinations: destinations.filter((each) => each.takes === 'files') }, { file, from, isFull: work.isFull }, references)
+  const moved = await toFileDestinations(document, content, { ...parts, destinations: destinations.filter((each) => each.takes === 'files') }, { file: file?.metadataHash === metadataHash ? file : null, from, isFull: work.isFull }, references)
   const next: FileState = { ...base, state: 'done', sha256: content.sha256, references, chunkHashes: chunked.hashes, chunkCount: chunked.count }
   const counts = { bytesRead: content.sizeBytes, chunksEmbedded: chunked.embedded, chunksReused: chunked.count - chunked.embedded, moved }
   if (from) return { status: 'renamed', next, ...counts, from }
@@ -184,8 +185,9 @@ async function toFileDestinations(
       'storing',
       async () => {
         const old = from?.references[name]
-        if (old !== undefined && destination.rename) {
-          references[name] = await destination.rename(document, old, options)
+        const renamed = old === undefined ? null : await rename(destination, document, old, options)
+        if (renamed) {
+          references[name] = renamed
           moved.add(name)
         } else references[name] = await destination.replace(document, () => content.open(), before ?? null, options)
       },
@@ -193,4 +195,14 @@ async function toFileDestinations(
     )
   }
   return moved
+}
+
+/** @returns Null where the destination cannot, or does not have it any more. */
+async function rename(destination: FileDestination, document: DocumentVersion, old: Reference, options: { signal?: AbortSignal }): Promise<Reference | null> {
+  try {
+    return (await destination.rename?.(document, old, options)) ?? null
+  } catch (error) {
+    if (!isWindlassError(error, 'not-found')) throw error
+    return null
+  }
 }

@@ -12,6 +12,8 @@ export interface FileState {
   /** Of the bytes that the destinations hold; empty before the first success. */
   readonly sha256: string
   readonly sizeBytes: number
+  /** Of metadata that came with the bytes. */
+  readonly metadataHash?: string
   /** The source's, of those bytes, or of those that failed. */
   readonly revision?: string
   /** Of everything that decides what becomes of the bytes: parsing, chunking, formatting, metadata, embedding. */
