@@ -17,6 +17,7 @@ const mayImport: Record<string, string[]> = {
   embed: ['base'],
   config: ['store', 'base'],
   transfer: ['store', 'base'],
+  models: ['store', 'base'],
   vectorize: ['engine', 'documents', 'embed', 'aws', 'store', 'format', 'text', 'base'],
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'vector', 'kernels', 'format', 'text', 'base'],
   api: ['library', 'engine', 'format', 'base'],

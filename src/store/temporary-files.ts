@@ -19,13 +19,17 @@ export async function temporaryName(random: Random): Promise<string> {
 
 /** Removes what processes left that no longer run. */
 export async function sweepTemporary(folder: string, nowMs: number): Promise<void> {
-  const place = await processPlace()
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name)
-    const [where, pid, start] = name.split('-')
-    const isLeft = where === place ? !(await runs(Number(pid), start)) : nowMs - ((await stat(path).catch(() => null))?.mtimeMs ?? nowMs) > foreignAgeMs
-    if (isLeft) await unlink(path).catch(() => undefined)
+    if (await isLeft(path, name, nowMs)) await unlink(path).catch(() => undefined)
   }
+}
+
+/** Whether what lies at `path` belongs to a process that runs no more. @param name Of `temporaryName`. */
+export async function isLeft(path: string, name: string, nowMs: number): Promise<boolean> {
+  const [where, pid, start] = name.split('-')
+  if (where === (await processPlace())) return !(await runs(Number(pid), start))
+  return nowMs - ((await stat(path).catch(() => null))?.mtimeMs ?? nowMs) > foreignAgeMs
 }
 
 let own: Promise<string> | undefined
