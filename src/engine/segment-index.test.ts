@@ -30,7 +30,7 @@ beforeAll(async () => {
     const source = arraySource(Float32Array.from(rows.flatMap((row) => [...row])), dimension)
     built.set(metric, await finishInTurns(buildIndex(new KernelHeap(await loadKernels()), source, { metric, clusters }, seededRandom(1)), () => Promise.resolve()))
   }
-})
+}, 120_000)
 
 /** The sections of an index, as version 1 and as version 2 has them. */
 function sectionsOf({ head, list, records }: BuiltIndex, hasEntryCards: boolean): Map<string, Uint8Array> {
@@ -73,14 +73,13 @@ describe.each(metrics)('%s', (metric) => {
 
   test('a cold search takes one trip after the head, and what it cannot score finely it still finds', async () => {
     const [sections, older] = [sectionsOf(built.get(metric)!, true), sectionsOf(built.get(metric)!, false)]
-    let [rough, same] = [0, 0]
+    let [rough, same, olderTrips] = [0, 0, 0]
     for (const query of queries) {
       const [tally, olderTally] = [{ ...noTally }, { ...noTally }]
       const found = await coldIndex(sections).search(query, { k, recall: 0.9 }, noneDead, null, tally)
       const olderFound = await coldIndex(older).search(query, { k, recall: 0.9 }, noneDead, null, olderTally)
       expect(tally.roundTrips).toBe(2)
-      expect(olderTally.roundTrips).toBeGreaterThanOrEqual(2)
-      expect(olderTally.roundTrips).toBeLessThanOrEqual(3)
+      olderTrips += olderTally.roundTrips
       expect(olderFound.some(isRough)).toBe(false)
       rough += found.filter(isRough).length
       expect(new Set(found.map(({ card }) => card.row)).size).toBe(found.length)
@@ -92,6 +91,7 @@ describe.each(metrics)('%s', (metric) => {
       same += bestOf(found, query).filter((row) => expected.has(row)).length
     }
     expect(rough).toBeGreaterThan(queries.length)
+    expect(olderTrips / queries.length).toBeGreaterThan(2.5)
     expect(same / queries.length / k).toBeGreaterThan(0.99)
   })
 
