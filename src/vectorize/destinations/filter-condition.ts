@@ -12,6 +12,31 @@ export type LeafCondition =
   | { readonly op: 'exists'; readonly key: string; readonly exists: boolean }
   | { readonly op: 'startsWith'; readonly key: string; readonly value: string }
 
+/** A filter whose 64-bit integers are what `plainJson` made of those that are stored. */
+export function plainFilter(filter: Filter): Filter {
+  const plain = (value: Scalar): Scalar => (typeof value !== 'bigint' ? value : Number.isSafeInteger(Number(value)) ? Number(value) : String(value))
+  switch (filter.op) {
+    case 'and':
+    case 'or':
+      return { op: filter.op, filters: filter.filters.map(plainFilter) }
+    case 'not':
+      return { op: 'not', filter: plainFilter(filter.filter) }
+    case 'in':
+    case 'nin':
+      return { ...filter, values: filter.values.map(plain) }
+    case 'eq':
+    case 'ne':
+      return { ...filter, value: plain(filter.value) }
+    case 'gt':
+    case 'gte':
+    case 'lt':
+    case 'lte':
+      return { ...filter, value: typeof filter.value === 'bigint' ? Number(filter.value) : filter.value }
+    default:
+      return filter
+  }
+}
+
 const anything: Condition = { op: 'anything' }
 
 /**

@@ -1,7 +1,7 @@
 import { matchesFilter } from '../../engine/query/filter.ts'
 import { fuseConvex, fuseReciprocalRank } from '../../engine/query/fuse.ts'
 import type { Fusion } from '../../engine/types.ts'
-import { filterableOf } from './filter-condition.ts'
+import { filterableOf, plainFilter } from './filter-condition.ts'
 import { pointId, type FoundPoint, type Point, type PointStore } from './point-store.ts'
 import type { ChunkMatch, ChunkQuery } from './destination.ts'
 
@@ -20,7 +20,8 @@ type Found = Partial<Record<'vector' | 'words', FoundPoint[]>>
  * after it. Where all that was found is of the versions that they name, it is the answer. Where not, the search is repeated: when the
  * heads name the same versions before and after it, these were there all the time, whole.
  */
-export async function searchPoints(store: PointStore, vectorizer: string, query: ChunkQuery, { signal }: { signal?: AbortSignal } = {}): Promise<ChunkMatch[]> {
+export async function searchPoints(store: PointStore, vectorizer: string, given: ChunkQuery, { signal }: { signal?: AbortSignal } = {}): Promise<ChunkMatch[]> {
+  const query = given.filter ? { ...given, filter: plainFilter(given.filter) } : given
   const { k, filter } = query
   let before = new Map<string, string | undefined>()
   let depth = Math.min(depthMax, Math.max(depthMin, k * 2))

@@ -25,7 +25,7 @@ const forms: ConditionForms<Clause> = {
       default: {
         const { value } = condition
         if (typeof value === 'boolean') return null
-        if (typeof value !== 'string') return key === 'source' ? null : fact(key, { range: { 'facts.number': { [op]: Number(value) } } })
+        if (typeof value !== 'string') return key === 'source' ? null : fact(key, { range: { 'facts.number': { [op]: value } } })
         // A beginning that is equal may go on either way.
         const bound = value.slice(0, factLengthMax)
         return onText(key, 'range', { [op === 'gt' || op === 'gte' ? 'gte' : 'lte']: op === 'lt' || op === 'lte' ? `${bound}\u{10ffff}` : bound })
@@ -44,7 +44,7 @@ export function toClauses(vectorizer: string, filter: Filter | undefined): Claus
 function anyOf(key: string, values: readonly Scalar[]): Clause {
   const texts = values.filter((value) => typeof value === 'string').map((value) => value.slice(0, factLengthMax))
   if (key === 'source') return { terms: { path: values.filter((value) => typeof value === 'string') } }
-  const numbers = values.filter((value) => typeof value === 'number' || typeof value === 'bigint').map(Number)
+  const numbers = values.filter((value) => typeof value === 'number')
   const flags = values.filter((value) => typeof value === 'boolean')
   const parts = [texts.length > 0 && { terms: { 'facts.text': texts } }, numbers.length > 0 && { terms: { 'facts.number': numbers } }, flags.length > 0 && { terms: { 'facts.flag': flags } }].filter((part) => part !== false)
   return fact(key, { bool: { should: parts, minimum_should_match: 1 } })

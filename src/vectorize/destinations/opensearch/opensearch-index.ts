@@ -1,6 +1,6 @@
 import { WindlassError } from '../../../base/errors.ts'
-import type { MetadataValue } from '../../../format/record.ts'
-import { encodePayload, pointId, type Point } from '../point-store.ts'
+import type { Metadata, MetadataValue } from '../../../format/record.ts'
+import { encodePayload, plainJson, pointId, type Point } from '../point-store.ts'
 
 /** How an index's scores by vector are to be read, and whether its vectors must have length 1. */
 export type SpaceType = 'cosinesimil' | 'l2'
@@ -73,7 +73,7 @@ export function encodeDocument(point: Point, space: SpaceType): Record<string, u
   return {
     ...encodePayload(point),
     name: pointName({ document, version, index }),
-    facts: Object.entries(metadata).flatMap(([key, value]) => factsOf(key, value)),
+    facts: Object.entries(plainJson(metadata) as Metadata).flatMap(([key, value]) => factsOf(key, value)),
     ...(vector && { vector: spacedVector(vector, space) }),
   }
 }
@@ -88,6 +88,6 @@ function factsOf(key: string, value: MetadataValue): Fact[] {
   const name = key.slice(0, factLengthMax)
   if (Array.isArray(value)) return [{ key: name }, ...(value as readonly MetadataValue[]).flatMap((each) => factsOf(key, each))]
   if (typeof value === 'string') return [{ key: name, text: value.slice(0, factLengthMax) }]
-  if (typeof value === 'number' || typeof value === 'bigint') return [{ key: name, number: Number(value) }]
+  if (typeof value === 'number') return [{ key: name, number: value }]
   return [typeof value === 'boolean' ? { key: name, flag: value } : { key: name }]
 }

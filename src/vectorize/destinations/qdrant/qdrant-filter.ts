@@ -21,7 +21,7 @@ const forms: ConditionForms<QdrantCondition> = {
       case 'startsWith':
         return null
       default:
-        return typeof condition.value === 'number' || typeof condition.value === 'bigint' ? { key, range: { [condition.op]: Number(condition.value) } } : null
+        return typeof condition.value === 'number' ? { key, range: { [condition.op]: condition.value } } : null
     }
   },
 }
@@ -35,8 +35,7 @@ export function toQdrantFilter(vectorizer: string, filter: Filter | undefined): 
 
 /** Numbers by a range, which finds 1 and 1.0 alike. */
 function equals(key: string, value: unknown): QdrantCondition {
-  if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) return { key, match: { value: String(value) } }
-  return typeof value === 'number' || typeof value === 'bigint' ? { key, range: { gte: Number(value), lte: Number(value) } } : { key, match: { value } }
+  return typeof value === 'number' ? { key, range: { gte: value, lte: value } } : { key, match: { value } }
 }
 
 /** Where a key of ours is in the payload; null for those that only we can look at. */

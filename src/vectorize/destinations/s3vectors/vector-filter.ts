@@ -14,10 +14,10 @@ const forms: ConditionForms<VectorFilter> = {
     if (placeKeys.has(key) || key.startsWith('$')) return null
     switch (condition.op) {
       case 'in':
-        return { [key]: condition.values.length === 1 ? { $eq: plain(condition.values[0]) } : { $in: condition.values.map(plain) } }
+        return { [key]: condition.values.length === 1 ? { $eq: condition.values[0] } : { $in: condition.values } }
       case 'nin':
         // In S3 Vectors negations need the key to be there.
-        return { $or: [{ [key]: condition.values.length === 1 ? { $ne: plain(condition.values[0]) } : { $nin: condition.values.map(plain) } }, { [key]: { $exists: false } }] }
+        return { $or: [{ [key]: condition.values.length === 1 ? { $ne: condition.values[0] } : { $nin: condition.values } }, { [key]: { $exists: false } }] }
       case 'exists':
         // Null, lists of other things and objects are not filterable metadata.
         return null
@@ -25,7 +25,7 @@ const forms: ConditionForms<VectorFilter> = {
         return null
       default:
         // Only numbers have an order there.
-        return typeof condition.value === 'number' || typeof condition.value === 'bigint' ? { [key]: { [operators[condition.op]]: plain(condition.value) } } : null
+        return typeof condition.value === 'number' ? { [key]: { [operators[condition.op]]: condition.value } } : null
     }
   },
 }
@@ -35,8 +35,4 @@ export function toVectorFilter(vectorizer: string, filter: Filter | undefined): 
   const own = { vectorizer: { $eq: vectorizer } }
   const theirs = filter && translate(conditionOf(filter), forms)
   return theirs ? { $and: [own, theirs] } : own
-}
-
-function plain(value: unknown): unknown {
-  return typeof value === 'bigint' ? (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)) : value
 }

@@ -1,5 +1,5 @@
 import { utf8Length } from '../../../base/bytes.ts'
-import type { Metadata } from '../../../format/record.ts'
+import type { Metadata, MetadataValue } from '../../../format/record.ts'
 import { plainJson, type Point } from '../point-store.ts'
 
 /** Limits of AWS S3 Vectors on the metadata of one vector (user guide, "Limitations and restrictions"). */
@@ -11,7 +11,8 @@ export const nonFilterableKeys = ['text', 'record'] as const
 /** What stands where a text, or metadata, had to be left out. */
 export const cutMarker = ' … [cut]'
 
-type VectorMetadata = Record<string, string | number | boolean | string[]>
+type Scalar = string | number | boolean
+type VectorMetadata = Record<string, Scalar | Scalar[]>
 
 // The rest is the text's, which is what answers are made of.
 const recordBytesMax = 20 * 1024
@@ -28,8 +29,10 @@ export function encodeVectorMetadata(point: Point): VectorMetadata {
   const fields: VectorMetadata = { windlass: document, version, vectorizer, isHead: head !== undefined }
   let room = metadataLimits.filterableBytes - Object.entries(fields).reduce((sum, [key, value]) => sum + sizeOf(key, value), 0)
   const metadata = plainJson(point.metadata) as Metadata
-  for (const [key, value] of Object.entries({ source: path, ...metadata, ...fields, ...({ source: path } as Metadata) })) {
-    if (key in fields || (nonFilterableKeys as readonly string[]).includes(key) || !isFilterable(value)) continue
+  for (const [key, given] of Object.entries({ source: path, ...metadata, ...({ source: path } as Metadata) })) {
+    const value = filterableOf(given)
+    // Ours keep their names, and a name with $ is an operator's.
+    if (value === null || key in fields || key === '' || key.startsWith('$') || (nonFilterableKeys as readonly string[]).includes(key)) continue
     const size = sizeOf(key, value)
     if (size > room || Object.keys(fields).length + nonFilterableKeys.length >= metadataLimits.keys) continue
     fields[key] = value
@@ -73,9 +76,15 @@ export function cut(text: string, bytes: number): string {
   return kept + cutMarker
 }
 
-function isFilterable(value: unknown): value is string | number | boolean | string[] {
-  if (Array.isArray(value)) return value.length > 0 && value.every((each) => typeof each === 'string')
-  return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+/** What of a value filters can look at; null: nothing. */
+function filterableOf(value: MetadataValue): Scalar | Scalar[] | null {
+  if (!Array.isArray(value)) return isScalar(value) ? value : null
+  const scalars = (value as readonly MetadataValue[]).filter(isScalar)
+  return scalars.length === 0 ? null : scalars
+}
+
+function isScalar(value: MetadataValue): value is Scalar {
+  return typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number'
 }
 
 function sizeOf(key: string, value: unknown): number {
