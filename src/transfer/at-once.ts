@@ -53,3 +53,24 @@ export class ByteBudget {
     }
   }
 }
+
+/**
+ * Buffers of one size that are used again and again: a new one of megabytes for each part costs more in page faults and garbage
+ * collection than the part costs in everything else.
+ */
+export class BufferPool {
+  readonly #bytes: number
+  readonly #free: Buffer[] = []
+
+  constructor(bytes: number) {
+    this.#bytes = bytes
+  }
+
+  /** Gives a buffer to `task` until it resolves; what it holds is anything. One of a task that failed may still be written to, and is not given again. */
+  async use<Value>(task: (buffer: Buffer) => Promise<Value>): Promise<Value> {
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes)
+    const value = await task(buffer)
+    this.#free.push(buffer)
+    return value
+  }
+}

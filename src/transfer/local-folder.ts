@@ -53,7 +53,7 @@ export class LocalFolder {
   async read<Value>({ path, size }: LocalFile, use: (content: Content) => Promise<Value>): Promise<Value> {
     const handle = await open(this.placeOf(path))
     try {
-      return await use({ size, read: (start, end) => readExactly(handle, start, end, path) })
+      return await use({ size, read: (start, end, into) => readExactly(handle, { start, end, into }, path) })
     } finally {
       await handle.close()
     }
@@ -129,8 +129,8 @@ export class LocalFolder {
   }
 }
 
-async function readExactly(handle: FileHandle, start: number, end: number, path: string): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafe(end - start)
+async function readExactly(handle: FileHandle, { start, end, into }: { start: number; end: number; into: Buffer | undefined }, path: string): Promise<Uint8Array> {
+  const buffer = into && into.length >= end - start ? into.subarray(0, end - start) : Buffer.allocUnsafe(end - start)
   let filled = 0
   while (filled < buffer.length) {
     const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, start + filled)

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { isWindlassError, WindlassError } from '../base/errors.ts'
-import { forEachAtOnce } from './at-once.ts'
+import { BufferPool, forEachAtOnce } from './at-once.ts'
 import type { LocalFolder } from './local-folder.ts'
-import { partBytesOf, partsAtOnce, type Piece, type Remote, type RemoteFile } from './remote.ts'
+import { partBytesOf, partsAtOnce, type GetPiece, type Piece, type Remote, type RemoteFile } from './remote.ts'
 import { isSame, Transfer, type TransferOptions, type TransferReport } from './transfer.ts'
 
 /**
@@ -48,7 +48,7 @@ async function fetchFile(remote: Remote, folder: LocalFolder, listed: RemoteFile
       return
     } catch (error) {
       if (attempt >= versionsMax || !isWindlassError(error, 'conflict')) throw error
-      const { etag, size } = await getPiece(remote, file, { start: 0, end: 1 }, signal)
+      const { etag, size } = await getPiece(remote, file, { range: { start: 0, end: 1 }, signal })
       file = { path: file.path, etag, size }
     }
   }
@@ -58,21 +58,24 @@ async function fetchFile(remote: Remote, folder: LocalFolder, listed: RemoteFile
 async function fetchParts(remote: Remote, file: RemoteFile, handle: FileHandle, signal: AbortSignal | undefined): Promise<void> {
   const partBytes = partBytesOf(file.size)
   if (file.size <= partBytes) {
-    await handle.writeFile((await getPiece(remote, file, undefined, signal)).bytes)
+    await handle.writeFile((await getPiece(remote, file, { signal })).bytes)
     return
   }
   let etag = file.etag
-  await forEachAtOnce(Array.from({ length: Math.ceil(file.size / partBytes) }).keys(), partsAtOnce, async (i) => {
-    const start = i * partBytes
-    const part = await getPiece(remote, file, { start, end: Math.min(file.size, start + partBytes) }, signal)
-    if (etag === '') etag = part.etag
-    if (part.etag !== etag || part.size !== file.size) throw new WindlassError('conflict', `${file.path} was replaced while it was read`, { key: file.path })
-    await writeAll(handle, part.bytes, start)
-  })
+  const buffers = new BufferPool(partBytes)
+  await forEachAtOnce(Array.from({ length: Math.ceil(file.size / partBytes) }).keys(), partsAtOnce, (i) =>
+    buffers.use(async (into) => {
+      const start = i * partBytes
+      const part = await getPiece(remote, file, { range: { start, end: Math.min(file.size, start + partBytes) }, into, signal })
+      if (etag === '') etag = part.etag
+      if (part.etag !== etag || part.size !== file.size) throw new WindlassError('conflict', `${file.path} was replaced while it was read`, { key: file.path })
+      await writeAll(handle, part.bytes, start)
+    }),
+  )
 }
 
-async function getPiece(remote: Remote, { path }: RemoteFile, range: { start: number; end: number } | undefined, signal: AbortSignal | undefined): Promise<Piece> {
-  const piece = await remote.get(path, range, signal)
+async function getPiece(remote: Remote, { path }: RemoteFile, options: GetPiece): Promise<Piece> {
+  const piece = await remote.get(path, options)
   // No status in the details: it is about this object, not about the bucket.
   if (!piece) throw new WindlassError('not-found', `${path} was deleted before it was read`, { key: path })
   return piece

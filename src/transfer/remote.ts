@@ -10,8 +10,18 @@ export interface RemoteFile {
 /** A file that is sent; read anew when a part is sent again. */
 export interface Content {
   readonly size: number
-  /** Bytes [start, end). @throws {WindlassError} `conflict` when it has become shorter. */
-  read(start: number, end: number): Promise<Uint8Array>
+  /**
+   * Bytes [start, end).
+   * @param into Where to put them, if it is large enough; what is returned is then a part of it.
+   * @throws {WindlassError} `conflict` when it has become shorter.
+   */
+  read(start: number, end: number, into?: Buffer): Promise<Uint8Array>
+}
+
+export interface GetPiece {
+  readonly range?: { readonly start: number; readonly end: number }
+  readonly into?: Buffer
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Bytes of an object, and what it is now. */
@@ -32,10 +42,11 @@ export interface Remote {
   /** Writes an object, which is absent or as it was until all of it is there. Holds at most `partsAtOnce` parts in memory. */
   put(path: string, content: Content, contentType: string, signal?: AbortSignal): Promise<void>
   /**
-   * Reads [start, end) of an object, all of it where both are absent.
+   * Reads [start, end) of an object, all of it where there is no range.
+   * @param options.into Where to put them, if it is large enough; the bytes may then be a part of it.
    * @returns null when there is none.
    */
-  get(path: string, range?: { start: number; end: number }, signal?: AbortSignal): Promise<Piece | null>
+  get(path: string, options?: GetPiece): Promise<Piece | null>
   delete(paths: readonly string[], signal?: AbortSignal): Promise<void>
   /** Requests sent so far, repeated ones included. */
   requests(): number
@@ -43,7 +54,7 @@ export interface Remote {
 }
 
 /** Parts of one file on their way at once. */
-export const partsAtOnce = 6
+export const partsAtOnce = 8
 
 /** Part `number` begins at `(number - 1) * partBytesOf(size)`. As `aws s3` cuts: etags of both are the same. */
 export function partBytesOf(size: number): number {

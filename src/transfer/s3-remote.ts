@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isWindlassError, WindlassError } from '../base/errors.ts'
-import { forEachAtOnce } from './at-once.ts'
-import { partBytesOf, partsAtOnce, type Content, type Piece, type Remote, type RemoteFile } from './remote.ts'
+import { BufferPool, forEachAtOnce } from './at-once.ts'
+import { partBytesOf, partsAtOnce, type Content, type GetPiece, type Piece, type Remote, type RemoteFile } from './remote.ts'
 import type { S3Wire, WireRequest } from './s3-wire.ts'
 
 const keysPerDelete = 1000
@@ -41,9 +41,9 @@ export class S3Remote implements Remote {
     await this.#wire.send({ method: 'PUT', key: this.#prefix + path, body, headers: { 'content-type': contentType }, operation: 'put', action: 's3:PutObject', signal })
   }
 
-  async get(path: string, range?: { start: number; end: number }, signal?: AbortSignal): Promise<Piece | null> {
+  async get(path: string, { range, into, signal }: GetPiece = {}): Promise<Piece | null> {
     const headers: Record<string, string> = range ? { range: `bytes=${range.start}-${range.end - 1}` } : {}
-    const request: WireRequest = { method: 'GET', key: this.#prefix + path, headers, operation: 'get', action: 's3:GetObject', signal }
+    const request: WireRequest = { method: 'GET', key: this.#prefix + path, headers, operation: 'get', action: 's3:GetObject', signal, ...(into && { into }) }
     try {
       const { body, headers } = await this.#wire.send(request)
       const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
@@ -87,12 +87,15 @@ export class S3Remote implements Remote {
     const uploadId = textOf(started.body.toString(), 'UploadId')
     const partBytes = partBytesOf(content.size)
     const etags: string[] = new Array(Math.ceil(content.size / partBytes))
+    const buffers = new BufferPool(partBytes)
     try {
-      await forEachAtOnce(etags.keys(), partsAtOnce, async (i) => {
-        const body = await content.read(i * partBytes, Math.min(content.size, (i + 1) * partBytes))
-        const { headers } = await this.#wire.send({ ...request, method: 'PUT', query: { partNumber: String(i + 1), uploadId }, body, operation: 'put' })
-        etags[i] = headers.etag ?? ''
-      })
+      await forEachAtOnce(etags.keys(), partsAtOnce, (i) =>
+        buffers.use(async (buffer) => {
+          const body = await content.read(i * partBytes, Math.min(content.size, (i + 1) * partBytes), buffer)
+          const { headers } = await this.#wire.send({ ...request, method: 'PUT', query: { partNumber: String(i + 1), uploadId }, body, operation: 'put' })
+          etags[i] = headers.etag ?? ''
+        }),
+      )
       await this.#complete(path, uploadId, etags, signal)
     } catch (error) {
       // Where this is denied, the bucket's lifecycle rule removes what was sent.
@@ -117,7 +120,7 @@ export class S3Remote implements Remote {
   async #mustBeThere(path: string, etags: readonly string[], error: unknown, signal: AbortSignal | undefined): Promise<void> {
     const parts = etags.map((etag) => Buffer.from(etag.replaceAll('"', ''), 'hex'))
     const wanted = `${createHash('md5').update(Buffer.concat(parts)).digest('hex')}-${etags.length}`
-    const found = await this.get(path, { start: 0, end: 1 }, signal)
+    const found = await this.get(path, { range: { start: 0, end: 1 }, signal })
     if (found?.etag.replaceAll('"', '') !== wanted) throw error
   }
 }

@@ -30,6 +30,8 @@ export interface WireRequest {
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
+  /** Where to put the answer's body, if it is large enough. */
+  readonly into?: Buffer
   /** For error messages: what it does, and the IAM action that it needs. */
   readonly operation: string
   readonly action: string
@@ -110,7 +112,7 @@ export class S3Wire {
     return { url: this.url, key, operation, action, how }
   }
 
-  async #exchange({ method, key, query = {}, headers = {}, body, signal }: WireRequest): Promise<WireAnswer> {
+  async #exchange({ method, key, query = {}, headers = {}, body, into, signal }: WireRequest): Promise<WireAnswer> {
     const { bucket, pathStyle, clock, credentials } = this.#settings
     const path = `${pathStyle ? `/${bucket}` : ''}/${key === undefined ? '' : escapeUri(key, true)}`
     const pairs = Object.entries(query).map(([name, value]) => `${escapeUri(name, false)}=${escapeUri(value, false)}`)
@@ -130,18 +132,18 @@ export class S3Wire {
     if (body) signed['content-length'] = String(body.length)
     this.#requests++
     const target = pairs.length === 0 ? path : `${path}?${pairs.join('&')}`
-    return exchange(this.#base, { method, path: target, headers: signed, agent: this.#agent, signal }, body)
+    return exchange(this.#base, { method, path: target, headers: signed, agent: this.#agent, signal }, body, into)
   }
 }
 
 /** One request and its whole answer. */
-function exchange(base: URL, { signal, ...options }: http.RequestOptions & { signal: AbortSignal | undefined }, body: Uint8Array | undefined): Promise<WireAnswer> {
+function exchange(base: URL, { signal, ...options }: http.RequestOptions & { signal: AbortSignal | undefined }, body: Uint8Array | undefined, into: Buffer | undefined): Promise<WireAnswer> {
   return new Promise((resolve, reject) => {
     const send = base.protocol === 'https:' ? https.request : http.request
     const request = send({ ...options, timeout: idleMs, protocol: base.protocol, hostname: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, ...(signal && { signal }) }, (response) => {
       const expected = Number(response.headers['content-length'] ?? Number.NaN)
       // One buffer for an answer of known size: a part of megabytes comes in a hundred pieces.
-      let whole = expected > 0 ? Buffer.allocUnsafe(expected) : null
+      let whole = !(expected > 0) ? null : into && expected <= into.length ? into.subarray(0, expected) : Buffer.allocUnsafe(expected)
       const pieces: Buffer[] = []
       let size = 0
       response.on('data', (piece: Buffer) => {

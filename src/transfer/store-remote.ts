@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../store/object-store.ts'
-import { partBytesOf, type Content, type Piece, type Remote, type RemoteFile } from './remote.ts'
+import { partBytesOf, type Content, type GetPiece, type Piece, type Remote, type RemoteFile } from './remote.ts'
 
 /** Objects of any of our stores as the far end of a transfer: a directory, or memory. */
 export class StoreRemote implements Remote {
@@ -29,7 +29,7 @@ export class StoreRemote implements Remote {
     await this.#store.put(path, await content.read(0, content.size), options)
   }
 
-  async get(path: string, range?: { start: number; end: number }, signal?: AbortSignal): Promise<Piece | null> {
+  async get(path: string, { range, signal }: GetPiece = {}): Promise<Piece | null> {
     this.#requests++
     const found = await this.#store.get(path, { fresh: true, ...(range && { range }), ...(signal && { signal }) })
     return found.kind === 'found' ? { bytes: found.bytes, etag: found.etag, size: found.size } : null

@@ -152,7 +152,7 @@ async function hasSameBytes(folder: LocalFolder, near: LocalFile, remote: Remote
   return folder.read(near, async (content) => {
     for (let start = 0; start < near.size; start += pieceBytes) {
       const end = Math.min(near.size, start + pieceBytes)
-      const [here, there] = await Promise.all([content.read(start, end), remote.get(near.path, { start, end }, signal)])
+      const [here, there] = await Promise.all([content.read(start, end), remote.get(near.path, { range: { start, end }, signal })])
       if (!there || Buffer.compare(here, there.bytes) !== 0) return false
     }
     return true
