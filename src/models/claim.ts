@@ -3,9 +3,9 @@ import { isWindlassError, throwIfAborted } from '../base/errors.ts'
 import { newNonce, type Random } from '../base/random.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 
-const heartbeatMs = 4000
+const heartbeatMs = 2000
 /** A claim that did not change for so long is a dead process's. */
-const silenceMs = 20_000
+const silenceMs = 8000
 const pauseFirstMs = 50
 const pauseMaxMs = 1000
 

@@ -57,7 +57,7 @@ export function quickClock(): Clock & { readonly sleeps: number[] } {
     ...systemClock,
     sleeps,
     // A stall guard, a heartbeat: what is ended before its time is not slept.
-    sleep: (ms, signal) => (ms >= 4000 && signal ? systemClock.sleep(ms, signal) : (sleeps.push(ms), systemClock.sleep(0, signal))),
+    sleep: (ms, signal) => (ms >= 2000 && ms % 2000 === 0 && signal ? systemClock.sleep(ms, signal) : (sleeps.push(ms), systemClock.sleep(0, signal))),
   }
 }
 

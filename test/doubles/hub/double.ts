@@ -43,6 +43,8 @@ export class HubDouble {
   readonly strangerToken = strangerToken
   readonly #repositories = new Map<string, Map<string, { commit: string; repository: HubDoubleRepository }>>()
   readonly #faults: { pattern: RegExp; fault: HubFault; left: number }[] = []
+  held: Promise<void> = Promise.resolve()
+  #hold: { pattern: RegExp; afterBytes: number; tell: () => void; released: Promise<void> } | null = null
   readonly #hub: Server
   readonly #cdn: Server
 
@@ -78,6 +80,18 @@ export class HubDouble {
   /** The next `times` requests whose `METHOD host path` matches go wrong so. */
   plan(pattern: RegExp, fault: HubFault, times = 1): void {
     this.#faults.push({ pattern, fault, left: times })
+  }
+
+  /** From now on a matching body stops after so many bytes, until the returned function is called. `held` resolves when one does. */
+  hold(pattern: RegExp, afterBytes: number): () => void {
+    let release!: () => void
+    let tell!: () => void
+    this.held = new Promise((resolve) => (tell = resolve))
+    this.#hold = { pattern, afterBytes, tell, released: new Promise((resolve) => (release = resolve)) }
+    return () => {
+      this.#hold = null
+      release()
+    }
   }
 
   /** How often the bytes of a file were asked for, each whole or part, and answered. */
@@ -140,7 +154,12 @@ export class HubDouble {
     record(status)
     const body = planned?.fault.corrupt ? bytes.map((byte) => byte ^ 1) : bytes
     response.writeHead(status, { etag: `"${gitSha1(bytes)}"`, 'x-repo-commit': commit, 'accept-ranges': 'bytes', 'content-length': bytes.length - start, ...(status === 206 && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }) })
+    const hold = this.#hold?.pattern.test(`${method} ${host} ${path}`) ? this.#hold : null
     if (method === 'HEAD') response.end()
+    else if (hold && start < hold.afterBytes) {
+      response.write(body.subarray(start, hold.afterBytes), hold.tell)
+      void hold.released.then(() => response.end(body.subarray(hold.afterBytes)))
+    }
     else if (planned?.fault.cutAfter === undefined) response.end(body.subarray(start))
     else response.write(body.subarray(start, start + planned.fault.cutAfter), () => setTimeout(() => request.socket.destroy(), 20))
   }
