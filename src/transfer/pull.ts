@@ -66,9 +66,11 @@ async function fetchParts(remote: Remote, file: RemoteFile, handle: FileHandle, 
   await forEachAtOnce(Array.from({ length: Math.ceil(file.size / partBytes) }).keys(), partsAtOnce, (i) =>
     buffers.use(async (into) => {
       const start = i * partBytes
-      const part = await getPiece(remote, file, { range: { start, end: Math.min(file.size, start + partBytes) }, into, signal })
+      const end = Math.min(file.size, start + partBytes)
+      const part = await getPiece(remote, file, { range: { start, end }, into, signal })
       if (etag === '') etag = part.etag
       if (part.etag !== etag || part.size !== file.size) throw new WindlassError('conflict', `${file.path} was replaced while it was read`, { key: file.path })
+      if (part.bytes.length !== end - start) throw new WindlassError('unsupported', `${remote.url} answered ${part.bytes.length} bytes where ${end - start} of ${file.path} were asked for: it does not read ranges`, { key: file.path })
       await writeAll(handle, part.bytes, start)
     }),
   )

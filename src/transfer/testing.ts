@@ -8,8 +8,8 @@ export interface TinyRequest {
   readonly query: URLSearchParams
 }
 
-/** How a request is failed: a status, an error by its code, an answer that is cut, a body that is, or one that is lost after all was done. */
-export type Misbehaviour = number | { status: number; code: string } | 'cut' | 'short' | 'done-but-cut' | undefined
+/** How a request is failed: a status, an error by its code, an answer that is cut, a body that is, one that is lost after all was done, or a range that is passed over. */
+export type Misbehaviour = number | { status: number; code: string } | 'cut' | 'short' | 'done-but-cut' | 'whole' | undefined
 
 /** One bucket of S3 in memory, behind a socket: list, get, put, delete, multipart; as much as a transfer asks for. */
 export interface TinyS3 {
@@ -32,7 +32,7 @@ export async function startS3(): Promise<TinyS3> {
   const uploads = new Map<string, Map<number, Buffer>>()
   let ids = 0
   const etagOf = (bytes: Buffer) => etags.get(bytes) ?? `"${md5(bytes).toString('hex')}"`
-  const answer = ({ method, key, query }: TinyRequest, request: IncomingMessage, body: Buffer): { status: number; headers?: Record<string, string>; body?: Buffer | string } => {
+  const answer = ({ method, key, query }: TinyRequest, request: IncomingMessage, body: Buffer, how: Misbehaviour): { status: number; headers?: Record<string, string>; body?: Buffer | string } => {
     const uploadId = query.get('uploadId')
     if (query.has('list-type')) return { status: 200, body: listXml(query) }
     if (query.has('uploads')) {
@@ -66,7 +66,7 @@ export async function startS3(): Promise<TinyS3> {
     const found = objects.get(key)
     if (!found) return { status: 404, body: '<Error><Code>NoSuchKey</Code></Error>' }
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')
-    if (!range) return { status: 200, headers: { etag: etagOf(found) }, body: found }
+    if (!range || how === 'whole') return { status: 200, headers: { etag: etagOf(found) }, body: found }
     const [start, end] = [Number(range[1]), Math.min(found.length, Number(range[2]) + 1)]
     return { status: 206, headers: { etag: etagOf(found), 'content-range': `bytes ${start}-${end - 1}/${found.length}` }, body: found.subarray(start, end) }
   }
@@ -89,7 +89,7 @@ export async function startS3(): Promise<TinyS3> {
     if (how === 'cut') return void response.destroy()
     if (typeof how === 'number') return void response.writeHead(how).end(`<Error><Code>${how === 503 ? 'SlowDown' : 'InternalError'}</Code></Error>`)
     if (typeof how === 'object') return void response.writeHead(how.status).end(`<Error><Code>${how.code}</Code></Error>`)
-    const { status, headers, body = '' } = answer(asked, request, Buffer.concat(chunks))
+    const { status, headers, body = '' } = answer(asked, request, Buffer.concat(chunks), how)
     if (how === 'done-but-cut') return void response.destroy()
     response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
     if (how !== 'short') return void response.end(body)

@@ -190,6 +190,14 @@ test('parts of an object that is replaced while it is read are of one version', 
   expect((await readAll('far')).large).toBe(hash(after))
 })
 
+test('a store that does not read ranges is told, not taken for one that does', async () => {
+  s3.objects.set('some/prefix/large', Buffer.from(bytes(20 * mebi)))
+  s3.behave = () => 'whole'
+  const { failed } = await pull(await connect(), new LocalFolder(join(root, 'far')), options)
+  expect(failed).toMatchObject([{ path: 'large', message: expect.stringContaining('does not read ranges') as string }])
+  expect(await readAll('far')).toEqual({})
+})
+
 test('what every file would meet ends the transfer, and says what to do', async () => {
   const near = await write({ a: 'a', b: 'b' })
   s3.behave = () => ({ status: 403, code: 'InvalidAccessKeyId' })
