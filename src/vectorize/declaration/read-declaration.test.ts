@@ -38,7 +38,7 @@ describe('readDeclaration', () => {
         embedding: { provider: 'static' },
         destinations: [{ type: 'collection', name: 'docs' }],
         schedule: { every: '5m' },
-        processing: { filesAtOnce: 8, claimFiles: 32, attempts: 6, retryAfter: '1m', workerTimeout: '30s', deleteMissing: true },
+        processing: { claimFiles: 32, attempts: 6, retryAfter: '1m', workerTimeout: '30s', deleteMissing: true },
       },
     ])
   })
@@ -65,7 +65,7 @@ vectorizers:
     schedul: {}`
     expect(problems(text)).toEqual([
       'windlass.yaml:3:11: vectorizers[0].name: expected up to 63 lower-case letters, digits, `-`, `_`, `.`, starting with a letter or digit, found "Docs"',
-      'windlass.yaml:4:21: vectorizers[0].source.type: expected "s3", "folder", "git", "urls", found "foldr": did you mean folder?',
+      'windlass.yaml:4:21: vectorizers[0].source.type: expected "s3", "folder", "git", "urls", "postgres", found "foldr": did you mean folder?',
       'windlass.yaml:6:7: vectorizers[0].chunking.tokns: unknown key: did you mean tokens?',
       'windlass.yaml:7:15: vectorizers[0].chunking.tokens: expected a number, found "many"',
       'windlass.yaml:8:19: vectorizers[0].destinations: expected at least 1 of them, found an empty list',
