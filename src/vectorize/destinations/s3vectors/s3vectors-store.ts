@@ -52,8 +52,9 @@ export class S3VectorsStore implements PointStore {
     const { index } = found ?? (await this.#describe())!
     if (index?.dimension !== dimension) throw new WindlassError('invalid', `${this.name} takes vectors of ${index?.dimension} values, and the model makes ${dimension}: name another index`, { path: 'destinations' })
     if (index.distanceMetric !== 'cosine') throw new WindlassError('invalid', `${this.name} has the metric ${index.distanceMetric}, expected cosine: name another index`, { path: 'destinations' })
-    const has = new Set(index.metadataConfiguration?.nonFilterableMetadataKeys)
-    const lacks = nonFilterableKeys.filter((key) => !has.has(key))
+    // Not every server tells; where it does not, the first put of a long text does.
+    const told = index.metadataConfiguration?.nonFilterableMetadataKeys
+    const lacks = told ? nonFilterableKeys.filter((key) => !told.includes(key)) : []
     if (lacks.length > 0) throw new WindlassError('invalid', `${this.name} was made without non-filterable metadata keys ${lacks.join(' and ')}, which cannot be added: name another index, or let it be made`, { path: 'destinations' })
     this.#dimension = dimension
   }
@@ -228,10 +229,14 @@ const kinds: Readonly<Record<string, ErrorKind>> = {
 
 function toWindlassError(error: unknown, title: string): WindlassError {
   const { name = '', $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number; requestId?: string } }
+  // Holds the request with its headers, of which some are credentials.
+  if (error instanceof Error) Reflect.deleteProperty(error, '$response')
   const status = $metadata?.httpStatusCode
+  // An answer of 404 without a name of the service's: it does not know the operation.
   const lacksRegion = /region is missing/i.test(messageOf(error))
-  const kind = kinds[name] ?? (lacksRegion ? 'invalid' : status === 501 ? 'unsupported' : status === 404 ? 'not-found' : status === 403 ? 'denied' : 'unavailable')
+  const kind = kinds[name] ?? (lacksRegion ? 'invalid' : status === 501 || status === 404 ? 'unsupported' : status === 403 ? 'denied' : 'unavailable')
   const remedy = lacksRegion ? ': set AWS_REGION, or name the region' : kind === 'unauthenticated' ? ': set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile' : ''
+  const filterable = /filterable metadata/i.test(messageOf(error)) ? `: the index was made without non-filterable metadata keys ${nonFilterableKeys.join(' and ')}: name another, or let it be made` : ''
   const request = $metadata?.requestId === undefined ? '' : ` (request ${$metadata.requestId})`
-  return new WindlassError(kind, `${title}: ${name === '' || name === 'Error' ? '' : `${name}: `}${messageOf(error)}${request}${remedy}`, { cause: error, ...(status !== undefined && { status }) })
+  return new WindlassError(kind, `${title}: ${name === '' || name === 'Error' ? '' : `${name}: `}${messageOf(error)}${request}${remedy}${filterable}`, { cause: error, ...(status !== undefined && { status }) })
 }
