@@ -179,11 +179,11 @@ export function readAccessPolicy(environment: Environment): AccessPolicy {
   return { tenants: choose('WINDLASS_TENANTS', ['one', 'many']), staticKeys: choose('WINDLASS_STATIC_KEYS', ['allow', 'forbid']) }
 }
 
-/** Partition, account and name of a role; the path before the name is no part of it. @throws {WindlassError} `invalid`. */
-export function parseRoleArn(arn: string): { partition: string; account: string; name: string } {
+/** Partition, account, path (`/` where there is none) and name of a role. @throws {WindlassError} `invalid`. */
+export function parseRoleArn(arn: string): { partition: string; account: string; path: string; name: string } {
   const [, partition, account, path] = rolePattern.exec(arn) ?? []
   if (partition === undefined || account === undefined || path === undefined) throw new WindlassError('invalid', `${JSON.stringify(arn)} is no role: expected arn:aws:iam::<12 digits>:role/<name>`, { path: 'role' })
-  return { partition, account, name: path.slice(path.lastIndexOf('/') + 1) }
+  return { partition, account, path: `/${path.slice(0, path.lastIndexOf('/') + 1)}`, name: path.slice(path.lastIndexOf('/') + 1) }
 }
 
 /** The region of an environment; AWS's first where there is none. */

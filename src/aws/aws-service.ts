@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { toIsoTime, type Clock } from '../base/clock.ts'
 import { isWindlassError, messageOf, throwIfAborted, WindlassError, type ErrorKind } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import type { AwsCredentials } from './credentials.ts'
+import type { AwsCredentials, CredentialSource } from './credentials.ts'
 
 export interface AwsServiceSettings {
   /** As requests are signed for it: `sts`, `sqs`. */
@@ -86,6 +86,18 @@ export class AwsService {
         // Full jitter (Brooker 2015).
         await clock.sleep(random.next() * baseMs * 2 ** attempt, call.signal)
       }
+    }
+  }
+
+  /** As `call`, with keys of `source`: should they have expired, once again with others. */
+  async callAs(call: AwsCall, source: CredentialSource): Promise<string> {
+    const credentials = await source.get()
+    try {
+      return await this.call(call, credentials)
+    } catch (error) {
+      if (!(error instanceof AwsError && error.code.startsWith('ExpiredToken'))) throw error
+      source.refuse(credentials.accessKeyId)
+      return this.call(call, await source.get())
     }
   }
 

@@ -66,11 +66,11 @@ export function queuePolicy({ queueArn, bucket, account, partition }: { queueArn
 }
 
 /** The commands that make a role, in the order in which they are to be run. One name throughout. */
-export function iamCommands({ roleName, trust, policy }: { roleName: string; trust: PolicyDocument; policy: PolicyDocument }): string[] {
+export function iamCommands({ roleName, path = '/', trust, policy }: { roleName: string; path?: string; trust: PolicyDocument; policy: PolicyDocument }): string[] {
   if (!/^[\w+=,.@-]{1,64}$/.test(roleName)) throw new WindlassError('invalid', `${JSON.stringify(roleName)} is no name of a role: expected 1 to 64 letters, digits and +=,.@-_`, { path: 'role-name' })
   const document = (value: PolicyDocument) => `'${JSON.stringify(value, null, 2).replaceAll("'", `'\\''`)}'`
   return [
-    `aws iam create-role --role-name ${roleName} --assume-role-policy-document ${document(trust)}`,
+    `aws iam create-role --role-name ${roleName}${path === '/' ? '' : ` --path ${path}`} --assume-role-policy-document ${document(trust)}`,
     `aws iam put-role-policy --role-name ${roleName} --policy-name ${roleName} --policy-document ${document(policy)}`,
     `aws iam get-role --role-name ${roleName} --query Role.Arn --output text`,
   ]

@@ -148,6 +148,76 @@ command('drift [names...]', 'compare what destinations hold with what the state 
   .action((names: string[], flags: Flags) => withVectorizers(names, flags, (session) => showDrift(session, flags)))
 
 command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#collection, s3://bucket/prefix#collection, or a collection')
+const postgres = program.command('postgres').description('tables as sources, and the vectorizers of pgai: install, uninstall, worker')
+const postgresCommand = (usage: string, description: string) =>
+  command(usage, description, postgres).option('--url-variable <name>', 'environment variable with postgresql://user:password@host/database (default: WINDLASS_POSTGRES_URL, PGAI_VECTORIZER_WORKER_DB_URL, DATABASE_URL)')
+const each = (value: string, known: string[] = []) => [...known, value]
+
+postgresCommand('install [vectorizer]', "let a table note its changes for a vectorizer of windlass.yaml; or, with --pgai, install pgai's SQL")
+  .addOption(configOption())
+  .option('--pgai', 'the schema ai, so that the SQL of pgai runs: SELECT ai.create_vectorizer(…)')
+  .action((name: string | undefined, flags: Flags) =>
+    reporting(flags, async () => {
+      const { install } = await import('./commands/postgres-install.ts')
+      await install(name, flags)
+    }),
+  )
+
+postgresCommand('uninstall [vectorizer]', 'take away what install made; tables of yours stay')
+  .addOption(configOption())
+  .option('--pgai', 'the schema ai, with all vectorizers in it')
+  .option('--drop-all', 'with --pgai: the tables and views of embeddings too')
+  .action((name: string | undefined, flags: Flags) =>
+    reporting(flags, async () => {
+      const { uninstall } = await import('./commands/postgres-install.ts')
+      await uninstall(name, flags)
+    }),
+  )
+
+postgresCommand('worker', 'embed what the vectorizers in the schema ai ask for, as the worker of pgai does')
+  .option('--once', 'empty the queues and end')
+  .option('--poll-interval <time>', 'pause when all queues are empty: 30s, 5m (default: 5m)')
+  .option('-c, --concurrency <count>', 'batches at once of each vectorizer (default: as it asks for, or 1)')
+  .option('-i, --id <id>', 'only this vectorizer; may be given again', each)
+  .option('--allow-host <host>', 'http(s) URIs in tables may name this host; may be given again', each)
+  .option('--file-root <folder>', 'file URIs and paths in tables may lead below this folder; may be given again', each)
+  .action((flags: Flags & { id?: string[]; allowHost?: string[]; fileRoot?: string[] }) =>
+    reporting(flags, async () => {
+      const { workForPgai } = await import('./commands/postgres.ts')
+      await workForPgai(flags, version)
+    }),
+  )
+
+command('iam <name>', 'what a vectorizer needs at AWS: policy, trust policy, and the commands that make the role')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .option('--principal <arn>', 'who takes the role (default: whoever calls, as AWS says)')
+  .option('--role-name <name>', 'name of the role (default: the declared one, or windlass-<name>)')
+  .option('--kms <arn>', 'key of KMS that objects are encrypted with; repeatable', (value: string, before: string[] = []) => [...before, value])
+  .action((name: string, flags: Flags & { kms?: string[] }) =>
+    withVectorizers([name], flags, async (session) => {
+      const { showIam } = await import('./commands/iam.ts')
+      await showIam(session, flags)
+    }),
+  )
+
+const events = program.command('events').description("the bucket's notifications of a vectorizer: install, uninstall, ls")
+
+for (const [verb, description] of [
+  ['install', "add the rule that sends the bucket's events, and keep those that are there"],
+  ['uninstall', 'take the rule out again'],
+  ['ls', 'the rules of the bucket'],
+] as const) {
+  const made = command(`${verb} <name>`, description, events).addOption(configOption()).addOption(jsonOption())
+  if (verb === 'install') made.option('--to <arn>', 'SQS queue, SNS topic, Lambda function, MinIO webhook, or `eventbridge` (default: the declared queue)').option('--dry-run', 'show it and write nothing')
+  made.action((name: string, flags: Flags) =>
+    withVectorizers([name], flags, async (session) => {
+      const { changeEvents } = await import('./commands/events.ts')
+      await changeEvents(verb, session, flags)
+    }),
+  )
+}
+
   .option('--from-endpoint <url>', 'S3 Vectors endpoint to read from (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS)')
   .option('--from-region <region>', 'region to read from (default: AWS_REGION)')
   .option('--from-profile <name>', 'profile of the shared AWS configuration to read with')

@@ -4,6 +4,9 @@ import { parseDuration } from './declaration/duration.ts'
 import { vectorizerSchema, type VectorizerDeclaration, type VectorizerInput } from './declaration/declaration.ts'
 import { openDestination } from './destinations/open-destination.ts'
 import type { Destination } from './destinations/destination.ts'
+import { EventIntake } from './events/event-intake.ts'
+import { followQueue, type FollowQueueOptions } from './events/follow-queue.ts'
+import { openQueue } from './events/open-queue.ts'
 import { openEmbedding, type Embedding } from './run/open-embedding.ts'
 import type { VectorizeContext } from './run/context.ts'
 import { Peers } from './run/peers.ts'
@@ -62,6 +65,11 @@ export class Vectorizer {
   readonly #context: VectorizeContext
   #state: SyncState | null = null
 
+  /** What it was given. */
+  get context(): VectorizeContext {
+    return this.#context
+  }
+
   /** @throws {WindlassError} `invalid`, naming what is wrong in the declaration. */
   constructor(input: VectorizerInput, context: VectorizeContext) {
     const parsed = vectorizerSchema.safeParse(input)
@@ -99,6 +107,15 @@ export class Vectorizer {
     return this.#with((parts) =>
       new Run(parts, options).follow((apply) => task({ apply, locate: async (object) => (await parts.source.locate?.(object)) ?? null })),
     )
+  }
+
+  /**
+   * Follows the queue that the source declares, until `signal` aborts. What was there before is for `run`.
+   * @throws {WindlassError} `invalid` where no queue is declared; what a queue refuses; as `run`.
+   */
+  async followEvents(options: Omit<FollowQueueOptions, 'clock'>): Promise<void> {
+    const queue = openQueue(this.declaration, this.#context)
+    await this.follow((following) => followQueue(queue, new EventIntake(following), { clock: this.#context.clock, ...options }))
   }
 
   /** What a run would do now. Reads listings and state; writes nothing but the state's own collection if there is none yet. */

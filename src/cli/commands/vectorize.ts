@@ -25,6 +25,11 @@ export async function vectorize(session: VectorizerSession, flags: Flags): Promi
   const stop = () => stopping.abort()
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
+    if (flags.events) {
+      const { followEvents } = await import('./vectorize-events.ts')
+      await Promise.all(vectorizers.map((each) => followEvents(each, flags, stopping.signal, () => runOnce(session, each, { ...flags, watch: true }, stopping.signal))))
+      return []
+    }
     if (flags.watch) {
       await Promise.all(vectorizers.map((each) => watch(session, each, flags, stopping.signal)))
       return []
