@@ -1,5 +1,5 @@
 import { startTimer } from '../base/clock.ts'
-import { messageOf, WindlassError } from '../base/errors.ts'
+import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { Space } from '../format/record.ts'
 import { Writer } from './commit/writer.ts'
@@ -179,8 +179,14 @@ export class EngineCollection extends RowReader {
     // What was never looked at, nothing was written to.
     const { view } = this.core
     const { flushBytes, flushCommits } = this.core.context.settings
-    if (view && !view.ended && (view.unflushedBytes > flushBytes / 2 || view.tail.length > flushCommits / 2)) await this.#flushOnce()
-    await this.#maintenance.settle({ isLast: true })
+    try {
+      if (view && !view.ended && (view.unflushedBytes > flushBytes / 2 || view.tail.length > flushCommits / 2)) await this.#flushOnce()
+    } catch (error) {
+      // Dropped and removed by others since the view was read: there is nothing left to flush.
+      if (!isWindlassError(error, 'not-found')) throw error
+    } finally {
+      await this.#maintenance.settle({ isLast: true })
+    }
   }
 
   /** Reads on a fresh view; a view whose objects were swept meanwhile is replaced (docs/protocol.md, A5). */

@@ -188,11 +188,16 @@ export class Database {
     return settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   }
 
-  /** Finishes writes and flushes in progress. The store stays open: it belongs to the caller. */
+  /**
+   * Finishes writes and flushes in progress. The store stays open: it belongs to the caller.
+   * @throws the first failure, after all collections were closed: nothing that was acknowledged is lost by it.
+   */
   async close(): Promise<void> {
-    for (const collection of await this.openCollections()) await collection.close()
+    const failures: unknown[] = []
+    for (const collection of await this.openCollections()) await collection.close().catch((error: unknown) => failures.push(error))
     this.#open.clear()
     this.#byId.clear()
+    if (failures.length > 0) throw failures[0]
   }
 
   /** What `name` stands for now: others may have dropped, renamed or restored what this process has open. */

@@ -98,12 +98,17 @@ export class Observer {
     if (named.has(id)) {
       if (key.startsWith('trash/')) return true
       const name = key.slice(dataPrefix(id).length)
-      const { breaches, manifests } = this.#collection(id)
-      if (name.startsWith('log/')) return Number(name.slice(4)) <= manifests.at(-1)!.floor && !breaches.some(({ seq }) => name === logKey(seq))
+      if (name.startsWith('log/')) return Number(name.slice(4)) <= this.#collection(id).manifests.at(-1)!.floor && !this.#isBreach(key)
       return /^(segments|deletes|snapshots)\//.test(name)
     }
-    // Of what was dropped nothing stays, but what goes with branches that need part of it.
-    return !needed.has(id) || /\/(segments|deletes|snapshots|log)\//.test(key)
+    // Of what was dropped nothing stays, but what goes with branches that need part of it: also a breach, which goes only with all else (C2).
+    return !needed.has(id) || (/\/(segments|deletes|snapshots|log)\//.test(key) && !this.#isBreach(key))
+  }
+
+  /** Whether a key is that of a commit that fell on a number below the floor. */
+  #isBreach(key: string): boolean {
+    const id = idOf(key)!
+    return this.#collection(id).breaches.some(({ seq }) => key === dataPrefix(id) + logKey(seq))
   }
 
   #observe(event: BucketEvent): void {

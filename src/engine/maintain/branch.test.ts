@@ -1,6 +1,7 @@
 // Branches share what they have in common and never hurt each other; a restore is all or nothing for everybody.
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../base/random.ts'
+import { logKey } from '../../format/log-record.ts'
 import { manifestKey } from '../../format/manifest.ts'
 import type { MemoryStore } from '../../store/memory-store.ts'
 import { FaultyStore } from '../../testing/faulty-store.ts'
@@ -130,6 +131,25 @@ describe('a branch', () => {
     const grandchild = await open().collection('grandchild')
     expect(await keysIn(grandchild)).toEqual(['a', 'c', 'tail'])
     expect((await grandchild.verify()).problems).toEqual([])
+  })
+
+  test('keeps its dropped parent, and with it a commit that fell on a swept number; both go when it needs them no more', async () => {
+    const { clock, store, open } = world()
+    const parent = await parentOf(open())
+    await parent.flush()
+    await sweepAll(open, clock, ['parent'], 1)
+    const stale = await store.get(parent.core.prefix + logKey(2))
+    await sweepAll(open, clock, ['parent'], 1)
+    expect((await store.get(parent.core.prefix + logKey(2))).kind).toBe('absent')
+    // A writer slept past every fence, and its client is told that nobody knows what came of it (C2).
+    if (stale.kind === 'found') await store.put(parent.core.prefix + logKey(2), stale.bytes)
+    await open().branch('parent', 'child')
+    await open().drop('parent')
+    await sweepAll(open, clock, ['child'], 6)
+    expect(await keysOf(store, parent, 'log/')).toEqual([logKey(2)])
+    await open().drop('child')
+    await sweepAll(open, clock, [], 12)
+    expect(await allKeys(store)).toEqual(['catalog/child', 'catalog/parent'])
   })
 
   test('a parent that is not dropped lets the pin go when the branch needs nothing any more', async () => {
