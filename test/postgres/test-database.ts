@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite'
 import { vector } from '@electric-sql/pglite-pgvector'
-import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { openDatabase, type Database } from '../../src/vectorize/postgres/database.ts'
+import { servePglite } from './pglite-server.ts'
 
 /** Where a real server with pgvector is; without it, PGlite behind a socket stands in: the same SQL through the same client. */
 export const serverUrl = process.env.WINDLASS_TEST_POSTGRES_URL
@@ -51,12 +51,11 @@ export async function startTestDatabase(): Promise<TestDatabase> {
 
 async function startPglite(): Promise<{ url: string; stop(): Promise<void> }> {
   const db = await PGlite.create({ extensions: { vector } })
-  const server = new PGLiteSocketServer({ db, port: 0, host: '127.0.0.1', maxConnections: 50 })
-  await server.start()
+  const { url, stop } = await servePglite(db)
   return {
-    url: `postgresql://postgres@${server.getServerConn()}/postgres`,
+    url,
     async stop() {
-      await server.stop()
+      await stop()
       await db.close()
     },
   }

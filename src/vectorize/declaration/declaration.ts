@@ -45,7 +45,27 @@ const urlSource = z.strictObject({
   ...which,
 })
 
-export const sourceSchema = z.discriminatedUnion('type', [s3Source, folderSource, gitSource, urlSource])
+const postgresSource = z.strictObject({
+  type: z.literal('postgres'),
+  urlVariable: environmentVariable.describe('Variable with postgresql://user:password@host:5432/database'),
+  table: z.string().min(1).describe('schema.table; its primary key names the documents'),
+  loading: z
+    .strictObject({
+      column: z.string().min(1).optional().describe('Text or bytea: the document itself'),
+      uri: z.string().min(1).optional().describe('Column of URIs: s3://, https://, file:'),
+      allowHosts: z.array(z.string().min(1)).optional().describe('Hosts that http(s) URIs may name'),
+      roots: z.array(z.string().min(1)).optional().describe('Folders below which file URIs may lead'),
+      role: roleArn.optional().describe('Taken before s3:// URIs are read'),
+      aws_role_arn: roleArn.optional().describe('`role`, as pgai calls it'),
+      assume_role_arn: roleArn.optional().describe('`role`, as the documentation of pgai calls it too'),
+      maxBytes: z.number().int().positive().optional().describe('Larger documents are an error; default 100 MiB'),
+    })
+    .refine(({ column, uri }) => (column === undefined) !== (uri === undefined), 'column or uri, one of the two'),
+  metadata: z.array(z.string().min(1)).optional().describe('Columns that become metadata of every chunk'),
+  contentType: z.string().min(1).optional().describe('Of texts and URIs that do not tell it: text/markdown'),
+})
+
+export const sourceSchema = z.discriminatedUnion('type', [s3Source, folderSource, gitSource, urlSource, postgresSource])
 
 const embeddingSchema = z.discriminatedUnion('provider', [
   z.strictObject({ provider: z.literal('static') }),
@@ -101,7 +121,23 @@ const opensearchDestination = z.strictObject({
     .default({ type: 'none' }),
 })
 
-export const destinationSchema = z.discriminatedUnion('type', [collectionDestination, openaiDestination, s3vectorsDestination, qdrantDestination, opensearchDestination])
+const pgvectorDestination = z.strictObject({
+  type: z.literal('pgvector'),
+  urlVariable: environmentVariable.describe('Variable with postgresql://user:password@host:5432/database'),
+  table: z.string().min(1).describe('schema.name of the view; chunks are in name_store, documents in name_documents'),
+  index: z.enum(['none', 'hnsw']).default('none').describe('hnsw: approximate search, for more than some 50,000 chunks'),
+  documents: z
+    .strictObject({
+      table: z.string().min(1).describe('A table of yours, with a row for each document'),
+      uri: z.string().min(1).default('uri').describe('Column, unique: what was read'),
+      title: z.string().min(1).default('title').describe('Column: the last part of the path, or the title of the document'),
+      updatedAt: z.string().min(1).default('updated_at').describe('Column: when the document was stored'),
+      prefix: z.string().optional().describe('Written before the path: s3://bucket/prefix/'),
+    })
+    .optional(),
+})
+
+export const destinationSchema = z.discriminatedUnion('type', [collectionDestination, openaiDestination, s3vectorsDestination, qdrantDestination, opensearchDestination, pgvectorDestination])
 
 const duration = z.string().regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a time such as 30s, 5m, 1h')
 
@@ -117,7 +153,7 @@ export const vectorizerSchema = z.strictObject({
   schedule: z.strictObject({ every: duration.default('5m') }).prefault({}).describe('For --watch'),
   processing: z
     .strictObject({
-      filesAtOnce: z.number().int().min(1).max(256).default(8),
+      filesAtOnce: z.number().int().min(1).max(256).optional().describe('Default: 8, and 32 where texts are embedded over HTTP'),
       claimFiles: z.number().int().min(1).max(1000).default(32).describe('Files that a worker takes at once'),
       attempts: z.number().int().min(1).max(100).default(6),
       retryAfter: duration.default('1m').describe('Doubled with every attempt'),

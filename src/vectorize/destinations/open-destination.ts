@@ -24,5 +24,9 @@ export async function openDestination(declaration: DestinationDeclaration, vecto
       const { openOpenSearchDestination } = await import('./opensearch/open-opensearch-destination.ts')
       return openOpenSearchDestination(declaration, vectorizer, context)
     }
+    case 'pgvector': {
+      const { openPgvectorDestination } = await import('../postgres/open-pgvector.ts')
+      return openPgvectorDestination(declaration, vectorizer, context)
+    }
   }
 }

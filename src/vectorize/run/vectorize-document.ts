@@ -67,7 +67,7 @@ export async function vectorizeDocument(work: DocumentWork, parts: Parts): Promi
     return { status: 'unchanged', next: revision === file.revision ? null : next, bytesRead: content.sizeBytes }
   }
   const from = file ? null : await work.renamedFrom(content.sha256)
-  const document: DocumentVersion = { path: entry.path, sha256: content.sha256, sizeBytes: content.sizeBytes, metadata: { ...entry.metadata, ...answer.metadata, ...recipe.metadata }, ...contentTypeOf(entry, answer) }
+  const document: DocumentVersion = { path: entry.path, sha256: content.sha256, sizeBytes: content.sizeBytes, metadata: { ...entry.metadata, ...answer.metadata, ...recipe.metadata }, ...contentTypeOf(entry, answer), ...(answer.title !== undefined && { title: answer.title }) }
   // Only what made these vectors may be compared with what will be made.
   const stored = from ?? file
   const isReusable = stored !== null && stored.model === recipe.model.name
@@ -120,13 +120,13 @@ async function toChunkDestinations(
   let embedded = 0
   const { bytesMax: _, ...parsing } = recipe.parsing
   const parsed = await step('parsing', () => parseDocument({ name: document.path, size: content.sizeBytes, open: () => content.open(), ...(document.contentType !== undefined && { contentType: document.contentType }) }, parsing))
-  const version = { ...document, format: parsed.format, ...(parsed.title !== undefined && { title: parsed.title }) }
+  const title = document.title ?? parsed.title
+  const version = { ...document, format: parsed.format, ...(title !== undefined && { title }) }
   const writers: { destination: ChunkDestination; writer: DocumentWriter }[] = []
   try {
     await step('storing', async () => {
       for (const destination of writeTo) writers.push({ destination, writer: await destination.begin(version, references[destination.name] ?? null, signal ? { signal } : {}) })
     })
-    const title = parsed.title
     const batches = chunkBatches(parsed, { chunking: recipe.chunking, model: recipe.model, format: (chunk) => recipe.format(chunk, { path: document.path, title, metadata: document.metadata }), ...(signal && { signal }) })
     const iterator = batches[Symbol.asyncIterator]()
     for (;;) {

@@ -49,6 +49,10 @@ export async function openSource(declared: SourceDeclaration, { environment, sto
       const { path, ref, include, exclude } = declaration
       return new GitSource(resolve(folder, path), { ref, include, exclude })
     }
+    case 'postgres': {
+      const { openPostgresSource } = await import('../postgres/open-postgres.ts')
+      return openPostgresSource(declaration, { environment, storeSettings, folder, clock, random, vectorizer, where })
+    }
     case 'urls': {
       const { urls, sitemap, maxBytes, include, exclude } = declaration
       const place = sitemap === undefined || /^https?:\/\//i.test(sitemap) ? sitemap : resolve(folder, sitemap)

@@ -29,6 +29,8 @@ export type SourceContent =
       readonly contentType?: string
       /** Where only reading tells it; goes before the entry's. A change of it alone is a change of the document. */
       readonly metadata?: Metadata
+      /** Goes before the one that the content has. */
+      readonly title?: string
       /** From the start each time it is called. @throws {WindlassError} `conflict` when it is replaced while it is read. */
       bytes(): AsyncIterable<Uint8Array>
     }
