@@ -92,6 +92,9 @@ describe.each(Object.keys(engines))('the file service on %s', (name) => {
     expect(office.passages.map(({ source, text }) => [source, text])).toEqual([['notes.txt', 'The annual report of the lighthouse is done.']])
     expect((await search({ query: 'lighthouse', filter: { $not: { team: 'office' } } })).passages.map(({ source }) => source)).not.toContain('notes.txt')
     expect((await search({ query: 'rope', filter: { source: 'guide/bread.md' } })).passages.every(({ source }) => source === 'guide/bread.md')).toBe(true)
+    // What an engine cannot say is asked here.
+    expect(new Set((await search({ query: 'rope', k: 10, filter: { source: { $startsWith: 'guide/' } } })).passages.map(({ source }) => source))).toEqual(new Set(['guide/winches.md', 'guide/bread.md']))
+    expect((await search({ query: 'rope', k: 10, filter: { $not: { year: { $lt: 2025 } } } })).passages.map(({ source }) => source)).toEqual(['notes.txt'])
     expect((await get<{ chunkCount: number; metadata: unknown }>('/documents/notes.txt'))).toMatchObject({ chunkCount: 1, metadata: { team: 'office' } })
 
     expect((await fetch(url('/documents/guide/bread.md'), { method: 'DELETE' })).status).toBe(204)
@@ -102,8 +105,9 @@ describe.each(Object.keys(engines))('the file service on %s', (name) => {
   })
 
   test('the same bytes are not written again, other bytes are', async () => {
-    const put = async (text: string) => ((await (await fetch(url('/documents/same.txt'), { method: 'PUT', body: text })).json()) as { documents: { status: string }[] }).documents[0]!.status
+    const put = async (text: string, metadata = '') => ((await (await fetch(url(`/documents/same.txt?metadata=${encodeURIComponent(metadata)}`), { method: 'PUT', body: text })).json()) as { documents: { status: string }[] }).documents[0]!.status
     expect([await put('one'), await put('one'), await put('two'), await put('one')]).toEqual(['new', 'unchanged', 'changed', 'changed'])
+    expect([await put('one', '{"a":1}'), await put('one', '{"a":1}'), await put('one', '{"a":2}')]).toEqual(['changed', 'unchanged', 'changed'])
     await fetch(url('/documents/same.txt'), { method: 'DELETE' })
   })
 

@@ -7,6 +7,7 @@ import { JsonService } from '../../src/vectorize/destinations/http-json.ts'
 import { PointDestination } from '../../src/vectorize/destinations/point-destination.ts'
 import type { PointStore } from '../../src/vectorize/destinations/point-store.ts'
 import { QdrantStore, readQdrantMessage } from '../../src/vectorize/destinations/qdrant/qdrant-store.ts'
+import { startJsonServer } from '../doubles/json-server.ts'
 import { startQdrantDouble, type QdrantDouble } from '../doubles/qdrant/double.ts'
 
 const random = seededRandom(1)
@@ -85,6 +86,17 @@ test('a writer that finds another head than it began with gives way, and leaves 
   await double.close()
 })
 
+test('an aborted version leaves nothing of what was written ahead', async () => {
+  const double = await startQdrantDouble()
+  const destination = await open(storeOf(double))
+  const writer = await destination.begin(document, null)
+  await writer.write(chunksOf(...Array.from({ length: 200 }, (_, i) => `part ${i}`)))
+  expect(double.collections.get('docs')!.points.size).toBe(199)
+  await writer.abort()
+  expect(double.collections.get('docs')!.points.size).toBe(0)
+  await double.close()
+})
+
 test('a search that falls between the writes of a replacement is repeated', async () => {
   const double = await startQdrantDouble()
   const writing = await open(storeOf(double))
@@ -115,6 +127,13 @@ test('a version sorts after the one it replaces, whatever the clocks say', async
   }
   expect([...versions].sort()).toEqual(versions)
   await double.close()
+})
+
+test('a server that quotes the key in its answer does not bring it into an error', async () => {
+  const server = await startJsonServer(({ headers }) => ({ status: 400, json: { status: { error: `key ${String(headers['api-key'])} may not` } } }), () => null)
+  const service = new JsonService({ title: 'qdrant', baseUrl: server.url, clock: systemClock, random, readMessage: readQdrantMessage, authorize: () => ({ 'api-key': 'key-nobody-knows' }), secrets: ['key-nobody-knows'] })
+  await expect(service.send({ method: 'GET', path: '/', operation: 'look' })).rejects.toMatchObject({ kind: 'invalid', message: 'qdrant: look: answered 400: key … may not' })
+  await server.close()
 })
 
 test('waits as long as a server asks, and in between longer each time', async () => {

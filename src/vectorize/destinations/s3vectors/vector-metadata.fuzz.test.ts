@@ -8,7 +8,8 @@ import { cut, cutMarker, decodeVectorMetadata, encodeVectorMetadata, metadataLim
 /** Halves of characters replaced: text from a file has none. */
 const wellFormed = (text: string) => fromUtf8Lenient(toUtf8(text))
 const long = fc.tuple(fc.string({ unit: 'binary', maxLength: 30 }), fc.integer({ min: 0, max: 2000 })).map(([text, times]) => wellFormed(text.repeat(times).slice(0, 60_000)))
-const value = fc.oneof(fc.string({ maxLength: 20 }), long, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.boolean(), fc.constant(null), fc.array(fc.oneof(fc.string(), fc.integer(), fc.constant(null)), { maxLength: 5 }), fc.constant({ nested: [1] }))
+const medium = fc.tuple(fc.string({ unit: 'binary', minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 100 })).map(([text, times]) => wellFormed(text.repeat(times)))
+const value = fc.oneof(fc.string({ maxLength: 20 }), medium, long, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.boolean(), fc.constant(null), fc.array(fc.oneof(fc.string(), fc.integer(), fc.constant(null)), { maxLength: 5 }), fc.constant({ nested: [1] }))
 const key = fc.oneof(fc.string({ maxLength: 10 }), long, fc.constantFrom('source', 'text', 'record', 'windlass', 'version', '', '$eq', '__proto__'))
 const point: fc.Arbitrary<Point> = fc.record({
   document: fc.constant('0'.repeat(32)),
