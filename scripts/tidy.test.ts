@@ -20,9 +20,9 @@ const mayImport: Record<string, string[]> = {
   models: ['store', 'base'],
   vectorize: ['engine', 'documents', 'embed', 'aws', 'store', 'format', 'text', 'base'],
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'vector', 'kernels', 'format', 'text', 'base'],
-  api: ['library', 'engine', 'format', 'base'],
-  server: ['api', 'library', 'config', 'base'],
-  cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'aws', 'store', 'base'],
+  api: ['library', 'engine', 'format', 'models', 'base'],
+  server: ['api', 'library', 'config', 'models', 'base'],
+  cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'aws', 'store', 'models', 'base'],
   testing: ['vectorize', 'store', 'base'],
 }
 // These run in a browser: nothing from Node, nothing that only Node has.

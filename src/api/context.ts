@@ -20,6 +20,8 @@ export interface ApiContext {
   indexing<Value>(task: () => Promise<Value>): Promise<Value>
   /** False while the server drains. */
   isReady(): boolean
+  /** The model store, as `/health` shows it; nothing until it is used. */
+  modelChecks(): Promise<{ name: string; ok: boolean; detail: string }[]>
   metrics(): Promise<{ text: string; contentType: string }>
   readonly version: string
 }

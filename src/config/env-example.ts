@@ -4,6 +4,7 @@ const sections: [SettingSpec['section'], string][] = [
   ['bucket', 'The bucket'],
   ['search', 'Indexing and search'],
   ['server', 'The server'],
+  ['models', 'Models'],
   ['process', 'The process'],
   ['vectors', 'Names that other applications use'],
 ]

@@ -38,6 +38,29 @@ export function engineSettings(configuration: Configuration): { memoryBudgetByte
   }
 }
 
+/** What opening the model store needs of the settings; `models/open-model-store` takes it as it is. */
+export interface ModelStorePlace {
+  readonly bucket: string
+  readonly store: StoreSettings
+  readonly folder?: string
+  readonly budgetBytes: number
+  readonly keepLocal: boolean
+  readonly hub: { readonly endpoint: string; readonly token?: string } | null
+}
+
+/** Where models are kept and come from. */
+export function modelStoreSettings(configuration: Configuration): ModelStorePlace {
+  const [folder, token] = [configuration.text('model-cache'), configuration.text('hf-token')]
+  return {
+    bucket: configuration.bucket().url,
+    store: storeSettings(configuration),
+    ...(folder !== undefined && { folder }),
+    budgetBytes: configuration.number('model-cache-budget')!,
+    keepLocal: configuration.boolean('model-keep')!,
+    hub: configuration.boolean('hf-offline') ? null : { endpoint: configuration.text('hf-endpoint')!, ...(token !== undefined && { token }) },
+  }
+}
+
 /** What opening the embedding model needs of the settings. */
 export interface ModelSettings {
   /** `static-384`, or `openai:` and a name. */

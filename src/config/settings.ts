@@ -13,7 +13,7 @@ export interface SettingSpec {
   /** Never printed. */
   readonly secret?: boolean
   readonly description: string
-  readonly section: 'bucket' | 'server' | 'search' | 'process' | 'vectors'
+  readonly section: 'bucket' | 'server' | 'search' | 'models' | 'process' | 'vectors'
 }
 
 /** Every setting of Windlass. `env.example`, `docs/configuration.md` and `windlass config` are made from this table. */
@@ -32,7 +32,8 @@ export const settingSpecs = [
   { name: 'consistency', variables: ['WINDLASS_CONSISTENCY'], type: 'choice', choices: ['strong', 'eventual'], default: 'strong', section: 'search', description: 'How fresh the reads of Chroma\'s clients are, who cannot ask: eventual ones may be as old as the refresh interval, and cost no request to the bucket while they are younger' },
   { name: 'collection', variables: ['WINDLASS_COLLECTION'], type: 'text', default: 'docs', section: 'search', description: 'Collection that `index` and `search` use' },
   { name: 'engine', variables: ['WINDLASS_ENGINE'], type: 'text', section: 'search', description: 'Where files are kept and searched, if not in the bucket: s3vectors:bucket/index, qdrant:http://127.0.0.1:6333/collection, opensearch:https://host/index or pgvector:VARIABLE/table' },
-  { name: 'embedding-model', variables: ['EMBEDDING_MODEL'], type: 'text', default: 'static-384', section: 'search', description: 'What embeds files and questions; `static-384` is built in, `openai:<model>` is asked over HTTP' },
+  { name: 'embedding-model', variables: ['EMBEDDING_MODEL'], type: 'text', default: 'static-384', section: 'search', description: 'What embeds files and questions; `static-384` is built in, `openai:<model>` is asked over HTTP, `all-MiniLM-L6-v2` or another `owner/name[@revision]` runs here in ONNX' },
+  { name: 'embedding-dtype', variables: ['EMBEDDING_DTYPE'], type: 'choice', choices: ['fp32', 'fp16', 'q8'], section: 'search', description: 'Weights of a model that runs here; default: the first of these that its repository has' },
   { name: 'openai-api-key', variables: ['OPENAI_API_KEY'], type: 'text', secret: true, section: 'search', description: 'Key of OpenAI, or of the server at `openai-base-url`' },
   { name: 'openai-base-url', variables: ['OPENAI_BASE_URL'], type: 'url', section: 'search', description: "A server that speaks OpenAI's API, up to `/v1`: Ollama, vLLM, LM Studio" },
   { name: 'dimension', variables: ['VECTOR_DIMENSION'], type: 'integer', minimum: 1, section: 'search', description: "Must equal the model's dimension, if set; some models of OpenAI can give fewer values" },
@@ -52,6 +53,12 @@ export const settingSpecs = [
   { name: 'disk-cache', variables: ['WINDLASS_DISK_CACHE'], type: 'bytes', default: '1GiB', section: 'process', description: 'What queries of a server read of an S3 bucket is kept in the scratch folder, up to this; 0: nothing. It has no name there, and is gone when the process is' },
   { name: 'recall-sample', variables: ['WINDLASS_RECALL_SAMPLE'], type: 'integer', minimum: 0, default: '0', section: 'search', description: 'Of so many vector queries one is run again in the background, exactly, and `/metrics` says what recall is; 0: none' },
   { name: 'account-id', variables: ['AWS_ACCOUNT_ID', 'WINDLASS_ACCOUNT_ID'], type: 'text', default: '000000000000', section: 'vectors', description: 'Account in the ARNs of the S3 Vectors door: 12 digits' },
+  { name: 'model-cache', variables: ['WINDLASS_MODEL_CACHE'], type: 'text', section: 'models', description: 'Folder for models while they are used; default: `windlass-models-<user id>` among temporary files' },
+  { name: 'model-cache-budget', variables: ['WINDLASS_MODEL_CACHE_BUDGET'], type: 'bytes', default: '10GiB', section: 'models', description: 'Model files may take this much of the local disk, all processes together; the least recently used go first' },
+  { name: 'model-keep', variables: ['WINDLASS_MODEL_KEEP'], type: 'boolean', default: 'true', section: 'models', description: 'False: model files leave the local disk as soon as nobody uses them' },
+  { name: 'hf-endpoint', variables: ['WINDLASS_HF_ENDPOINT', 'HF_ENDPOINT'], type: 'url', default: 'https://huggingface.co', section: 'models', description: "Hugging Face's hub, or a mirror of it: where models come from that the bucket does not have" },
+  { name: 'hf-token', variables: ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'], type: 'text', secret: true, section: 'models', description: 'Token for gated and private models; sent to the hub alone, and needed only until the bucket has the model' },
+  { name: 'hf-offline', variables: ['HF_HUB_OFFLINE'], type: 'boolean', default: 'false', section: 'models', description: 'True: the hub is never asked' },
   { name: 's3-vector-bucket', variables: ['S3_VECTOR_BUCKET_NAME'], type: 'text', section: 'vectors', description: 'Vector bucket of an S3 Vectors application' },
   { name: 's3-vector-index', variables: ['S3_VECTOR_INDEX_NAME'], type: 'text', section: 'vectors', description: 'Vector index of an S3 Vectors application' },
 ] as const satisfies readonly SettingSpec[]

@@ -23,7 +23,7 @@ export function hubError(response: Response, request: HubRequest): WindlassError
   // Without a token the hub does not say whether a repository is private or absent.
   if (status === 401) return error('not-found', `model ${repository} is not on ${endpoint}, or is private: correct the name, or set HF_TOKEN`)
   if (status === 403) return error('denied', `the token in HF_TOKEN may not read model ${repository}${said ? ` (${said})` : ''}: give it read access to the repository's content`)
-  if (code === 'RevisionNotFound') return error('not-found', `model ${repository} has no revision ${revision} on ${endpoint}`)
+  if (code === 'RevisionNotFound') return new WindlassError('not-found', `model ${repository} has no revision ${revision} on ${endpoint}`, { status, path: 'revision' })
   if (status === 404 && path !== undefined) return error('not-found', `model ${repository} has no file ${path} at ${revision} on ${endpoint}`)
   if (status === 404) return error('not-found', `model ${repository} is not on ${endpoint}: correct the name`)
   if (status === 429 || status >= 500) return error('unavailable', `${endpoint} answers ${status} for model ${repository}${said ? ` (${said})` : ''}: try again later${status === 429 && !hasToken ? ', or set HF_TOKEN: its limits are higher' : ''}`)

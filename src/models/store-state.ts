@@ -18,6 +18,7 @@ export interface ModelStoreState {
 
 // In use, not merely cached: cached files make room by themselves.
 const pinnedWatermark = 0.8
+// Little is free, and less than the cache may still take.
 const freeWatermark = 0.1
 
 export async function storeState({ disk, journal }: ModelTiers): Promise<ModelStoreState> {
@@ -28,7 +29,7 @@ export async function storeState({ disk, journal }: ModelTiers): Promise<ModelSt
   const warnings = Object.values(problems)
   if (disk && isWritable === false) warnings.push(`model folder ${disk.folder} cannot be written: models are read from the bucket each time`)
   if (pinnedBytes > budgetBytes * pinnedWatermark) warnings.push(`models in use take ${pinnedBytes} of ${budgetBytes} bytes: raise WINDLASS_MODEL_CACHE_BUDGET`)
-  if (fileSystem && fileSystem.freeBytes < fileSystem.totalBytes * freeWatermark) warnings.push(`${fileSystem.freeBytes} of ${fileSystem.totalBytes} bytes are free where models are kept (${disk!.folder}): lower WINDLASS_MODEL_CACHE_BUDGET, or free space`)
+  if (fileSystem && fileSystem.freeBytes < Math.min(fileSystem.totalBytes * freeWatermark, budgetBytes - measure!.usedBytes)) warnings.push(`${fileSystem.freeBytes} of ${fileSystem.totalBytes} bytes are free where models are kept (${disk!.folder}): lower WINDLASS_MODEL_CACHE_BUDGET, or free space`)
   return {
     folder: disk?.folder ?? null,
     isWritable: isWritable ?? false,

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Bucket } from '../library/types.ts'
+import type { ModelStoreState } from '../models/store-state.ts'
 
 /** What `/metrics` shows. Labels have few values: routes and operations, never names of collections or files. */
 export class Metrics {
@@ -9,7 +10,8 @@ export class Metrics {
   readonly #seconds: Histogram
   readonly #inWork: Gauge
 
-  constructor(bucket: Bucket, { scratchBytes }: { scratchBytes: () => number }) {
+  /** @param modelState Null until the model store is used. */
+  constructor(bucket: Bucket, { scratchBytes, modelState }: { scratchBytes: () => number; modelState: () => Promise<ModelStoreState> | null }) {
     const registers = [this.#registry]
     collectDefaultMetrics({ register: this.#registry })
     this.contentType = this.#registry.contentType
@@ -64,6 +66,7 @@ export class Metrics {
         this.set(scratchBytes())
       },
     })
+    this.#addModels(modelState)
   }
 
   begin(): void {
@@ -74,6 +77,42 @@ export class Metrics {
     this.#inWork.dec()
     this.#requests.inc({ method, route, status })
     this.#seconds.observe({ method, route }, seconds)
+  }
+
+  #addModels(modelState: () => Promise<ModelStoreState> | null): void {
+    const registers = [this.#registry]
+    new Gauge({
+      name: 'windlass_model_disk_bytes',
+      help: 'Model files on the local disk: all, those in use, what they may take, and what the file system has free',
+      labelNames: ['kind'],
+      registers,
+      async collect() {
+        const state = await modelState()
+        if (!state) return
+        this.set({ kind: 'used' }, state.usedBytes)
+        this.set({ kind: 'in_use' }, state.pinnedBytes)
+        this.set({ kind: 'budget' }, state.budgetBytes)
+        if (state.freeBytes !== null) this.set({ kind: 'free' }, state.freeBytes)
+      },
+    })
+    new Counter({
+      name: 'windlass_model_fetched_bytes_total',
+      help: 'Bytes of model files, by where they were found',
+      labelNames: ['tier'],
+      registers,
+      async collect() {
+        this.reset()
+        for (const [tier, bytes] of Object.entries((await modelState())?.fetchedBytes ?? {})) this.inc({ tier }, bytes)
+      },
+    })
+    new Gauge({
+      name: 'windlass_model_warnings',
+      help: 'What is wrong, or soon will be, with the model store; /health says what',
+      registers,
+      async collect() {
+        this.set((await modelState())?.warnings.length ?? 0)
+      },
+    })
   }
 
   text(): Promise<string> {

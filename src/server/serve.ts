@@ -1,9 +1,9 @@
 import { openModel } from '../embed/open-model.ts'
 import { getConnInfo } from '@hono/node-server/conninfo'
-import { systemClock } from '../base/clock.ts'
+import { systemClock, type Clock } from '../base/clock.ts'
 import { messageOf, WindlassError } from '../base/errors.ts'
-import { systemRandom } from '../base/random.ts'
-import { documentEngine, engineSettings, modelSettings, storeSettings } from '../config/load.ts'
+import { systemRandom, type Random } from '../base/random.ts'
+import { documentEngine, engineSettings, modelSettings, modelStoreSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { open } from '../index.ts'
 import type { Bucket } from '../library/types.ts'
@@ -11,9 +11,11 @@ import type { ApiContext } from '../api/context.ts'
 import { BodyBudget } from '../api/request-body.ts'
 import { isLoopback } from '../api/request-guard.ts'
 import { ensureDefaultCollection } from './default-collection.ts'
+import { defaultHub } from '../models/open-model-store.ts'
 import { KeyRing } from './key-ring.ts'
 import { createLog, type Log, type LogLevel } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { isOwnDoor, ModelDoor } from './model-door.ts'
 import { ScratchSpace } from './scratch.ts'
 import { Semaphore } from './semaphore.ts'
 import { createApp, listen } from './server.ts'
@@ -56,10 +58,11 @@ export async function serve(configuration: Configuration, { version }: { version
   const model = modelSettings(configuration)
   const scratch = new ScratchSpace({ ...(folder !== undefined && { folder }), budgetBytes: configuration.number('scratch-budget')! }, random)
   await scratch.sweep()
+  const models = openModelDoor(configuration, { clock, random, log })
   const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), diskCache: { budgetBytes: configuration.number('disk-cache')!, ...(folder !== undefined && { folder }) }, embeddingModel: () => openModel(model, { clock, random }), clock, random })
   await ensureDefaultCollection(bucket, configuration)
   if (configuration.boolean('preload')) await preload(bucket, log)
-  const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes })
+  const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes, modelState: () => models.state() })
   const indexing = new Semaphore(indexingMax, indexingWaitingMax)
   let ready = true
   const context: ApiContext = {
@@ -74,6 +77,7 @@ export async function serve(configuration: Configuration, { version }: { version
     random,
     indexing: (task) => indexing.run(task),
     isReady: () => ready,
+    modelChecks: () => models.checks(),
     metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
     version,
   }
@@ -81,6 +85,7 @@ export async function serve(configuration: Configuration, { version }: { version
   const app = createApp(context, {
     log,
     metrics,
+    hub: { models: () => models.store(), keys: () => keys.keys(), clock, onFault: (error) => log.error(messageOf(error)) },
     chroma: { allowReset: configuration.boolean('allow-reset') === true, consistency: configuration.text('consistency') as 'strong' | 'eventual', onFault },
     s3vectors: {
       account: { region: regionOf(configuration), accountId: checkAccountId(configuration.text('account-id')!) },
@@ -94,9 +99,18 @@ export async function serve(configuration: Configuration, { version }: { version
     ready = false
     await listening.drain(drainMs)
     await bucket.close()
+    await models.close()
     await scratch.close()
   }
   return { url: listening.url, port: listening.port, log, stop: () => (stopping ??= stop()) }
+}
+
+/** The applications of this machine may be told of the door by the same variable: the server must not ask itself. */
+function openModelDoor(configuration: Configuration, shared: { clock: Clock; random: Random; log: Log }): ModelDoor {
+  const settings = modelStoreSettings(configuration)
+  if (!settings.hub || !isOwnDoor(settings.hub.endpoint, configuration.number('port')!)) return new ModelDoor(settings, shared)
+  shared.log.warn(`${configuration.origin('hf-endpoint')} is this server itself: models come from ${defaultHub}; WINDLASS_HF_ENDPOINT names another hub`)
+  return new ModelDoor({ ...settings, hub: { ...settings.hub, endpoint: defaultHub } }, shared)
 }
 
 /** Reads every collection, one after the other: together they would only evict each other. */

@@ -8,6 +8,7 @@ import { newId } from '../base/random.ts'
 import type { ApiContext } from '../api/context.ts'
 import { answerOf, isServerFault } from '../api/error-response.ts'
 import { guardRequest } from '../api/request-guard.ts'
+import { createHubApi, type HubDoor } from '../api/hub/hub-api.ts'
 import { createChromaApi, isChromaPath, respondError } from '../api/chroma/chroma-api.ts'
 import type { ChromaDoorSettings } from '../api/chroma/context.ts'
 import { createRestApi, errorResponse, type RestEnvironment } from '../api/rest/rest-api.ts'
@@ -16,7 +17,7 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What a request passes on its way to a door: an id, the guard, the count, the log. */
-export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings; chroma: ChromaDoorSettings }): Hono<RestEnvironment> {
+export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma, hub }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings; chroma: ChromaDoorSettings; hub: HubDoor }): Hono<RestEnvironment> {
   const { clock, random, corsOrigins, allowedHosts, keys } = context
   const app = new Hono<RestEnvironment>()
   app.use(async (c, next) => {
@@ -43,6 +44,7 @@ export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma
     guardRequest(c.req.raw, { hasKeys: keys.keys().length > 0, allowedHosts, corsOrigins })
     await next()
   })
+  app.route('/', createHubApi(hub, '/hf'))
   app.route('/', createS3VectorsApi(context, s3vectors))
   app.route('/', createChromaApi(context, chroma))
   app.route('/', createRestApi(context))

@@ -26,8 +26,10 @@ export const serviceRoutes: Route[] = [
     answers: { 200: { description: 'Healthy', schema: schemas.health }, 503: { description: 'Something is wrong', schema: schemas.health } },
     async handle({ access, context }) {
       const health = await context.bucket.health()
-      const checks = health.checks.filter(({ collection }) => collection === undefined || access.reaches(collection))
-      return { status: health.ok ? 200 : 503, json: { ...health, checks } }
+      const models = await context.modelChecks()
+      const checks = [...health.checks.filter(({ collection }) => collection === undefined || access.reaches(collection)), ...models]
+      const ok = health.ok && models.every((check) => check.ok)
+      return { status: ok ? 200 : 503, json: { ...health, ok, checks } }
     },
   }),
   route({
