@@ -46,7 +46,7 @@ export class Catalog {
       const manifest = firstManifest({ id, name, schema, nonce: newNonce(random), now: clock.now() })
       if (!(await putFirstManifest(this.#context, manifest))) continue
       // Looked at before anybody can find the id by its name, and write to it. What was just put needs a mark again.
-      if (!(await this.wasMarkYoung(id))) await this.mark(id, name)
+      if (!(await this.wasMarkYoung(id))) await this.markDropped(id, name)
       else if (await this.claim(name, id)) return id
     }
     throw new WindlassError('unavailable', `making collection ${JSON.stringify(name)} took longer than a quarter of the grace period, ${claimsMax} times: try again`, { path: 'name', retryAfterMs: 1000 })
@@ -146,12 +146,16 @@ export class Catalog {
     await store.put(`${trashKey(id)}.${newNonce(random)}`, toUtf8(JSON.stringify({ name, ...(parent !== undefined && { parent }) })))
   }
 
-  /** Takes away every mark of `id`: nothing is left of it. */
-  async forget(id: string): Promise<void> {
-    const { store } = this.#context
+  /** Keys of the marks that `id` bears now. */
+  async marksOf(id: string): Promise<string[]> {
     const keys: string[] = []
-    for await (const { key } of store.list(trashKey(id))) if (markedId(key) === id) keys.push(key)
-    await store.delete(keys)
+    for await (const { key } of this.#context.store.list(trashKey(id))) if (markedId(key) === id) keys.push(key)
+    return keys
+  }
+
+  /** Takes away marks that an id bore before nothing was found to be left of it; not those that were made since. */
+  async forget(marks: readonly string[]): Promise<void> {
+    await this.#context.store.delete(marks)
   }
 
   /** Every id that bears a mark, and the name it had or was to have. `ageMs`: of its maker's mark, if there is one, by the store's clock. */

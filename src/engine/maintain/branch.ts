@@ -65,7 +65,7 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
   // up the id before there was a pin may still be about to.
   const { manifest: parent } = await core.readManifest()
   if (!parent.pins.some(({ id }) => id === pin.id) || !(await catalog.wasMarkYoung(pin.id))) {
-    await catalog.mark(pin.id, name, core.id)
+    await catalog.markDropped(pin.id, name, core.id)
     throw givenUp(name, key)
   }
   return pin.id

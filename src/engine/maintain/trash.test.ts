@@ -245,6 +245,76 @@ test('a manifest that a sweep puts while another takes the marks away, keeps a m
   expect(await allKeys(store)).toEqual([])
 })
 
+test('another visit at any request of one that dies when it takes the marks away, leaves nothing without a mark', async () => {
+  for (let at = 1, isPast = false; !isPast; at++) {
+    expect(at).toBeLessThan(60)
+    const { clock, store, open } = world()
+    await put(await open().create('c', schema()), 'a')
+    await open().drop('c')
+    let requests = 0
+    const meddling = {
+      before: async () => void (++requests === at && (await open().sweepTrash())),
+      after: ({ operation, key }: { operation: string; key: string }) => void (operation === 'delete' && key.startsWith('trash/') && dies.crash()),
+    }
+    const dies: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: meddling })
+    // So far that the next visit removes what is left.
+    await visits({ clock, store, open }, 2)
+    clock.ms += graceMs + 1
+    await open(dies).sweepTrash().catch((error: unknown) => void (dies.hasCrashed || expect.fail(String(error))))
+    isPast = requests < at
+    await visits({ clock, store, open }, 12)
+    expect(await allKeys(store), `another visit at request ${at}`).toEqual(['catalog/c'])
+  }
+})
+
+test('a maker that comes too late marks what it put, and no late request to take its first mark away does away with that', async () => {
+  const all = world()
+  const { store, open } = all
+  let mark = ''
+  const hooks = {
+    before: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'put' || mark !== '' || !key.endsWith('/manifest')) return
+      mark = (await allKeys(store)).find((each) => each.startsWith('trash/'))!
+      // Both the manifest of a sweep and the mark are gone again when it wakes up.
+      await visits(all, 6)
+      expect(await allKeys(store)).toEqual([])
+    },
+  }
+  const c = await open(new FaultyStore(store, { random: seededRandom(1), hooks })).create('c', schema())
+  await store.delete([mark])
+  expect((await allKeys(store)).filter((key) => key.startsWith('trash/'))).toHaveLength(1)
+  await visits(all, 6)
+  expect(await allKeys(store)).toEqual(['catalog/c', `${c.core.prefix}manifest`])
+})
+
+test('a manifest that was missing and is there again when it is looked at once more, is no damage', async () => {
+  const all = world()
+  const { clock, store, open } = all
+  const c = await open().create('c', schema())
+  await put(c, 'a')
+  await open().drop('c')
+  await visits(all, 1)
+  let looks = 0
+  const hooks = {
+    before: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'get' || !key.endsWith('/manifest')) return
+      looks++
+      // Found by the first look, removed by others before the second, put again by others before the third.
+      if (looks === 2) await visits(all, 4)
+      if (looks !== 3) return
+      expect((await store.get(key)).kind).toBe('absent')
+      await open().catalog.mark(c.id, 'c')
+      await visits(all, 1)
+      expect((await store.get(key)).kind).toBe('found')
+    },
+  }
+  clock.ms += graceMs + 1
+  expect(await open(new FaultyStore(store, { random: seededRandom(1), hooks })).sweepTrash()).toEqual({ goneCount: 0, waitingCount: 1 })
+  expect(looks).toBe(3)
+  await visits(all, 8)
+  expect(await allKeys(store)).toEqual(['catalog/c'])
+})
+
 test('what is damaged keeps nothing else from going, and is reported', async () => {
   const { clock, store, open } = world()
   const damaged = await open().create('a', schema())

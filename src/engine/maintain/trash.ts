@@ -3,7 +3,7 @@ import { newNonce } from '../../base/random.ts'
 import { dataPrefix } from '../../format/catalog-entry.ts'
 import { ContentSummer } from '../../format/content-sum.ts'
 import { encodeLogRecord, logKey } from '../../format/log-record.ts'
-import { encodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
+import { decodeManifest, encodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
 import { firstManifest, type Catalog } from '../catalog.ts'
 import { readCommit } from '../commit/log.ts'
 import { findManifest, type LoadedManifest } from '../commit/manifest-object.ts'
@@ -75,7 +75,13 @@ class MarkedId {
       return await this.#visit()
     } catch (error) {
       const { key } = isWindlassError(error, 'corrupt', 'not-found') ? error.details : {}
-      if (!key?.endsWith(`/${manifestKey}`) || (await this.#context.store.get(key, { fresh: true })).kind === 'found') throw error
+      if (!key?.endsWith(`/${manifestKey}`)) throw error
+      const answer = await this.#context.store.get(key, { fresh: true })
+      if (answer.kind === 'found') {
+        // It was missing, and another visit has put one that says so: if this is not what is damaged.
+        decodeManifest(answer.bytes, key)
+        return 'waiting'
+      }
       const id = await this.#catalog.find(this.#name).catch(ignoreBadName)
       if (id !== null && key === dataPrefix(id) + manifestKey) throw error
       return 'waiting'
@@ -158,9 +164,11 @@ class MarkedId {
       // The manifest last: until then a creator that wakes up finds it, and takes another id.
       await this.#delete(keys.filter((key) => key !== manifestKey))
       await this.#delete([manifestKey])
-      // What was put before the manifest went is seen here, while there is a mark; who puts something later finds no manifest, and marks it.
+      // What was put before the manifest went is seen here, while there is a mark; who puts something later finds no manifest, and then
+      // marks it. That mark is not one of these: what it stands for would be in the folder.
+      const marks = await this.#catalog.marksOf(this.#id)
       if (!(await this.#isFolderEmpty())) return 'waiting'
-      await this.#catalog.forget(this.#id)
+      await this.#catalog.forget(marks)
       if (await this.#isFolderEmpty()) return 'gone'
       // Another sweeper, or who slept until now, has put something since the listing.
       await this.#catalog.markDropped(this.#id, this.#name)
