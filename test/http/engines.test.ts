@@ -8,6 +8,7 @@ import { Configuration } from '../../src/config/configuration.ts'
 import { serve, type RunningServer } from '../../src/server/serve.ts'
 import { startS3Vectors } from '../../src/testing/servers.ts'
 import { startOpenSearchDouble } from '../doubles/opensearch/double.ts'
+import { startTestDatabase } from '../postgres/test-database.ts'
 import { startQdrantDouble } from '../doubles/qdrant/double.ts'
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
@@ -29,6 +30,10 @@ const engines: Record<string, () => Promise<StartedEngine>> = {
   Qdrant: async () => {
     const double = await startQdrantDouble({ apiKey: 'key-of-qdrant' })
     return { line: `qdrant:${double.url}/files`, environment: { QDRANT_API_KEY: 'key-of-qdrant' }, close: () => double.close() }
+  },
+  'Postgres with pgvector': async () => {
+    const database = await startTestDatabase()
+    return { line: 'pgvector:FILES_DATABASE/files', environment: { FILES_DATABASE: database.url }, close: () => database.stop() }
   },
   OpenSearch: async () => {
     const double = await startOpenSearchDouble({ basic: { user: 'me', password: 'pass-of-opensearch' } })

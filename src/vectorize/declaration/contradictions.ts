@@ -72,7 +72,7 @@ function ofRole(source: unknown, path: readonly PropertyKey[]): Problem[] {
 }
 
 /** Two destinations that agree in these are one. */
-const identifyingFields = ['name', 'vectorStore', 'baseUrl', 'bucket', 'endpoint', 'url', 'collection', 'index'] as const
+const identifyingFields = ['name', 'vectorStore', 'baseUrl', 'bucket', 'endpoint', 'url', 'collection', 'index', 'urlVariable', 'table'] as const
 
 function ofDestinations(destinations: readonly unknown[], path: readonly PropertyKey[]): Problem[] {
   const problems: Problem[] = []
