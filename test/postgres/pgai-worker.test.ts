@@ -129,7 +129,7 @@ describe('a worker', () => {
   test('writes into a column of the table itself, once', async () => {
     await db.rows(`insert into blog (id, contents) values (1, 'apples'), (2, null)`)
     await create(`, chunking => ai.chunking_none(), destination => ai.destination_column('meaning')`)
-    expect(await work()).toMatchObject({ embeddedRows: 2 })
+    expect(await work()).toMatchObject({ taken: 2, embeddedRows: 2 })
     expect(await pending()).toBe(0)
     expect(await db.rows('select id, vector_dims(meaning) as dims from blog order by id')).toEqual([{ id: 1, dims: 384 }, { id: 2, dims: null }])
     await db.rows('update blog set seen = 1')
@@ -357,25 +357,49 @@ describe.skipIf(serverUrl === undefined)('several workers (WINDLASS_TEST_POSTGRE
     expect(await stored()).toHaveLength(400)
   })
 
-  test('a row that is deleted while it is embedded leaves nothing behind', async () => {
-    await create()
-    await db.rows(`insert into blog (id, contents) values (1, 'a')`)
+  /** The built-in model, before whose first answer something happens. */
+  const interrupted = async (task: () => Promise<unknown>) => {
     const model = await loadStaticModel()
-    let isDeleted = false
+    let isDone = false
     const slow = {
-      name: model.name,
-      dimension: model.dimension,
-      tokensMax: model.tokensMax,
+      ...{ name: model.name, dimension: model.dimension, tokensMax: model.tokensMax },
       countTokens: (text: string) => model.countTokens(text),
       embed: async (texts: readonly string[]) => {
-        if (!isDeleted) await db.rows('delete from blog')
-        isDeleted = true
+        if (!isDone) await task()
+        isDone = true
         return model.embed(texts)
       },
     }
-    await work({ loadStaticModel: () => Promise.resolve(slow) })
+    return { loadStaticModel: () => Promise.resolve(slow) }
+  }
+
+  test('a row that is deleted while it is embedded leaves nothing behind', async () => {
+    await create()
+    await db.rows(`insert into blog (id, contents) values (1, 'a')`)
+    await work(await interrupted(() => db.rows('delete from blog')))
     await work()
     expect([await stored(), await pending()]).toEqual([[], 0])
+  })
+
+  test('also where the triggers are those of pgai, which queue no deletion', async () => {
+    await create()
+    await db.rows(`insert into blog (id, contents) values (1, 'a')`)
+    await db.rows('alter table blog disable trigger user')
+    await work(await interrupted(() => db.rows('delete from blog')))
+    expect([await stored(), await pending()]).toEqual([[], 0])
+  })
+
+  test('a row that changes while it is embedded is left to who has it, and done again after that', async () => {
+    await create()
+    await db.rows(`insert into blog (id, contents) values (1, 'first')`)
+    const other: unknown[] = []
+    const first = await work(await interrupted(async () => {
+      await db.rows(`update blog set contents = 'second'`)
+      other.push((await work()).taken)
+    }))
+    expect(other).toEqual([0])
+    expect(first).toMatchObject({ taken: 2, embeddedRows: 2, failedRows: 0 })
+    expect([await stored(), await pending()]).toEqual([[{ id: 1, chunk_seq: 0, chunk: 'second' }], 0])
   })
 })
 

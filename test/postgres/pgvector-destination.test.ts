@@ -156,6 +156,10 @@ describe('a table of documents is kept in step', () => {
     await expect(put(destination, 'bad.md', ['a'])).rejects.toThrow(/check constraint/)
     expect(await db.rows('select path from passages')).toEqual([])
     expect(await destination.find('bad.md')).toBeNull()
+    await db.rows(`create or replace function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused at the end'; end $$`)
+    await db.rows('create constraint trigger refuse after insert on passages_store deferrable initially deferred for each row execute function refuse()')
+    await expect(put(destination, 'a.md', ['a'])).rejects.toThrow('refused at the end')
+    expect(await db.rows('select uri from files')).toEqual([])
   })
 })
 

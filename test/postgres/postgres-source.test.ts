@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/base/clock.ts'
 import { open } from '../../src/index.ts'
 import type { Bucket } from '../../src/library/types.ts'
 import type { VectorizerInput } from '../../src/vectorize/declaration/declaration.ts'
@@ -23,7 +24,8 @@ afterAll(async () => {
 beforeEach(async () => {
   await bucket?.close()
   await db.reset()
-  bucket = await open('memory:')
+  // What was written just now is too fresh for its times to tell of every change.
+  bucket = await open('memory:', { clock: { ...systemClock, now: () => systemClock.now() + 10_000 } })
 })
 
 const declaration = (source: Record<string, unknown> = {}): VectorizerInput => ({
