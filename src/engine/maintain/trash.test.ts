@@ -267,6 +267,43 @@ test('another visit at any request of one that dies when it takes the marks away
   }
 })
 
+test('a collection that is renamed while a sweep looks for the name in its old mark is no trash', async () => {
+  const all = world()
+  const { clock, store, open } = all
+  // Its maker dies before it takes its mark away.
+  const dying: FaultyStore = new FaultyStore(store, { random: seededRandom(1), hooks: { after: ({ operation, key }) => void (operation === 'put' && key.startsWith('catalog/') && dying.crash()) } })
+  await open(dying).create('old', schema()).catch(() => undefined)
+  const c = await open().collection('old')
+  await put(c, 'a')
+  let hasRenamed = false
+  const hooks = {
+    before: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'get' || key !== 'catalog/old' || hasRenamed) return
+      hasRenamed = true
+      for (const [from, to] of [['old', 'between'], ['between', 'new']] as const) await open().rename(from, to)
+    },
+  }
+  clock.ms += graceMs + 1
+  await open(new FaultyStore(store, { random: seededRandom(1), hooks })).sweepTrash()
+  expect(hasRenamed).toBe(true)
+  await visits(all, 4)
+  expect(await keysIn(await open().collection('new'))).toEqual(['a'])
+})
+
+test('what a restore took the place of says so as long as it is there, also where no flush has', async () => {
+  const all = world()
+  const { open } = all
+  const database = open()
+  const c = await database.create('c', schema())
+  await put(c, 'a')
+  await c.createSnapshot('s')
+  await put(c, 'b')
+  const restored = await database.restore('c', 's')
+  await visits(all, 1)
+  expect((await c.core.readManifest()).manifest.state).toEqual({ movedTo: restored.id })
+  expect((await open().byId(c.id)).id).toBe(restored.id)
+})
+
 test('a maker that comes too late marks what it put, and no late request to take its first mark away does away with that', async () => {
   const all = world()
   const { store, open } = all

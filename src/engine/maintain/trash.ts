@@ -5,7 +5,7 @@ import { ContentSummer } from '../../format/content-sum.ts'
 import { encodeLogRecord, logKey } from '../../format/log-record.ts'
 import { decodeManifest, encodeManifest, manifestKey, type Manifest } from '../../format/manifest.ts'
 import { firstManifest, type Catalog } from '../catalog.ts'
-import { readCommit } from '../commit/log.ts'
+import { readCommit, readLogAfter } from '../commit/log.ts'
 import { findManifest, type LoadedManifest } from '../commit/manifest-object.ts'
 import { putIfAbsent, replaceManifest } from '../commit/replace-manifest.ts'
 import { CollectionCore, type EngineContext } from '../core.ts'
@@ -102,7 +102,24 @@ class MarkedId {
       return 'waiting'
     }
     if (loaded.manifest.restores && (await this.#finishRestore(loaded.manifest.restores))) return this.#unmark('in use')
-    return this.#purge(loaded)
+    // Renamed since its mark was read, or before: the log says so before the old name is let go (docs/protocol.md, H5).
+    for (let name = this.#name; ; ) {
+      const told = await this.#readLog(loaded)
+      if (told.name === name) return this.#purge(loaded, told.state)
+      name = told.name
+      if ((await this.#catalog.find(name)) === this.#id) return this.#unmark('in use')
+    }
+  }
+
+  /** What the log above the floor says of a collection: the name that it was given last, and how it ended, if it did. */
+  async #readLog({ manifest }: LoadedManifest): Promise<{ name: string; state: Manifest['state'] }> {
+    let { name, state } = manifest
+    for (const { record } of await readLogAfter(this.#context.store, this.#core.prefix, manifest.floor, 4)) {
+      if (record.event?.kind === 'renamed') name = record.event.name
+      if (record.event?.kind === 'dropped') state = 'dropped'
+      if (record.event?.kind === 'moved') state = { movedTo: record.event.to }
+    }
+    return { name, state }
   }
 
   /** The name still stands for it: if its log has ended, whoever ended it died before the name was changed. @returns whether it had ended. */
@@ -141,8 +158,11 @@ class MarkedId {
     return this.#catalog.move(this.#name, from, this.#id)
   }
 
-  /** Nobody may read or write it any more. One visit of a sweep; what is left at last goes too. */
-  async #purge(loaded: LoadedManifest): Promise<Outcome> {
+  /**
+   * Nobody may read or write it any more. One visit of a sweep; what is left at last goes too.
+   * @param end How its log ended; what is live has no name, and is given up.
+   */
+  async #purge(loaded: LoadedManifest, end: Manifest['state'] = loaded.manifest.state): Promise<Outcome> {
     const keys: string[] = []
     let lastSeq = 0
     for await (const { key } of this.#context.store.list(this.#core.prefix)) {
@@ -177,7 +197,7 @@ class MarkedId {
     if (manifest.state === 'live' || manifest.segments.length > 0 || manifest.floor < lastSeq) {
       // All of the log is below the floor then, and nothing is named but by branches.
       const floor = Math.max(lastSeq, manifest.floor)
-      const state = manifest.state === 'live' ? 'dropped' : manifest.state
+      const state = end === 'live' ? 'dropped' : end
       const { isDone } = await replaceManifest(this.#core, loaded, { state, segments: [], floor, content: { floor, sum: new ContentSummer().toHex() } })
       if (!isDone) return 'waiting'
     }
