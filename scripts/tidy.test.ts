@@ -23,13 +23,14 @@ const mayImport: Record<string, string[]> = {
   api: ['library', 'engine', 'format', 'models', 'base'],
   server: ['api', 'library', 'config', 'models', 'base'],
   cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'aws', 'store', 'models', 'base'],
+  lambda: ['vectorize', 'config', 'embed', 'base'],
   testing: ['vectorize', 'store', 'base'],
 }
 // These run in a browser: nothing from Node, nothing that only Node has.
 const browserFolders = new Set(['base', 'format', 'vector', 'text', 'kernels', 'engine'])
 const browserFiles = new Set(['store/object-store.ts', 'store/memory-store.ts', 'store/http-store.ts', 'embed/static-model.ts', 'embed/wordpiece.ts'])
 // The few that put components together.
-const assemblers = new Set(['index.ts', 'cli/run.ts', 'server/serve.ts', 'testing/index.ts', 'testing/servers.ts'])
+const assemblers = new Set(['index.ts', 'cli/run.ts', 'server/serve.ts', 'lambda/index.ts', 'testing/index.ts', 'testing/servers.ts'])
 const testOnly = /\.(test|fuzz\.test|bench)\.ts$/
 const banned = [
   { pattern: /\bDate\.now\(|new Date\(|performance\.now\(|\bsetTimeout\(|\bsetInterval\(/, use: 'the injected Clock', except: 'base/clock.ts' },

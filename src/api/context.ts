@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
+import type { EventAnswer } from '../library/event-door.ts'
 import type { Bucket } from '../library/types.ts'
 import type { KeySource } from './access.ts'
 import type { BodyBudget } from './request-body.ts'
@@ -18,6 +19,8 @@ export interface ApiContext {
   readonly random: Random
   /** Runs at most a few file conversions at once. */
   indexing<Value>(task: () => Promise<Value>): Promise<Value>
+  /** Hands events to a declared vectorizer. @throws {WindlassError} `not-found` where none of this name is. */
+  applyEvents(vectorizer: string, message: unknown): Promise<EventAnswer>
   /** False while the server drains. */
   isReady(): boolean
   /** The model store, as `/health` shows it; nothing until it is used. */

@@ -58,6 +58,7 @@ command('serve', 'answer HTTP requests: /v1, /health, /metrics, /openapi.json')
   .option('--host <host>', 'address to listen on; any but loopback needs keys (default: 127.0.0.1)')
   .option('--preload', 'read every collection before the first request is taken')
   .option('--allow-reset', 'let a client of Chroma empty the bucket')
+  .option('--config <file>', 'a declaration, for whose vectorizers events are taken: POST /v1/vectorizers/{name}/events')
   .action((flags: Flags) =>
     reporting(flags, async () => {
       // Loaded here: no other command needs the server.
@@ -118,6 +119,7 @@ command('vectorize [names...]', 'bring destinations in step with sources, as win
   .addOption(configOption())
   .addOption(jsonOption())
   .option('--watch', 'again and again, with the declared time between')
+  .option('--events', "once, and then whenever the bucket's events tell of something (source.events)")
   .option('--dry-run', 'list what would be done')
   .option('--full', 'everything again')
   .option('--check', 'first put right what destinations hold or lack against the state')
@@ -147,7 +149,6 @@ command('drift [names...]', 'compare what destinations hold with what the state 
   .addOption(jsonOption())
   .action((names: string[], flags: Flags) => withVectorizers(names, flags, (session) => showDrift(session, flags)))
 
-command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#collection, s3://bucket/prefix#collection, or a collection')
 const postgres = program.command('postgres').description('tables as sources, and the vectorizers of pgai: install, uninstall, worker')
 const postgresCommand = (usage: string, description: string) =>
   command(usage, description, postgres).option('--url-variable <name>', 'environment variable with postgresql://user:password@host/database (default: WINDLASS_POSTGRES_URL, PGAI_VECTORIZER_WORKER_DB_URL, DATABASE_URL)')
@@ -218,6 +219,7 @@ for (const [verb, description] of [
   )
 }
 
+command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#collection, s3://bucket/prefix#collection, or a collection')
   .option('--from-endpoint <url>', 'S3 Vectors endpoint to read from (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS)')
   .option('--from-region <region>', 'region to read from (default: AWS_REGION)')
   .option('--from-profile <name>', 'profile of the shared AWS configuration to read with')

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { WindlassError } from '../base/errors.ts'
 import type { Bucket } from '../library/types.ts'
 import { expandVariables } from '../vectorize/declaration/variables.ts'
+import type { DeclarationFile } from '../vectorize/declaration/read-declaration.ts'
 import type { Vectorizer } from '../vectorize/vectorizer.ts'
 import { configure, openBucket, reporting, type Flags } from './run.ts'
 
@@ -22,7 +23,7 @@ export async function withVectorizers(names: readonly string[], flags: Flags, ta
     for (const name of names) {
       if (!declared.has(name)) throw new WindlassError('not-found', `${path} declares no vectorizer ${JSON.stringify(name)}: it has ${[...declared.keys()].join(', ')}`, { path: 'name' })
     }
-    const url = typeof flags.bucket === 'string' || declaration.bucket === undefined ? configuration.bucket().url : fromFolder(expandVariables(declaration.bucket, process.env, `${path}: bucket`), folder)
+    const url = declaredBucket(flags, { declaration, folder, path }) ?? configuration.bucket().url
     const bucket = await openBucket(configuration, url)
     try {
       const chosen = names.length === 0 ? [...declared.keys()] : [...new Set(names)]
@@ -31,6 +32,12 @@ export async function withVectorizers(names: readonly string[], flags: Flags, ta
       await bucket.close()
     }
   })
+}
+
+/** The bucket that a declaration names, unless the command line names another. */
+export function declaredBucket(flags: Flags, { declaration, folder, path }: DeclarationFile): string | undefined {
+  if (typeof flags.bucket === 'string' || declaration.bucket === undefined) return undefined
+  return fromFolder(expandVariables(declaration.bucket, process.env, `${path}: bucket`), folder)
 }
 
 /** A directory bucket of a declaration lies where the declaration says, wherever the command is run. */

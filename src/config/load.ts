@@ -10,8 +10,12 @@ export function loadConfiguration(commandLine: Partial<Record<SettingName, strin
   return Configuration.read({ commandLine, environment: process.env, envFile: readEnvFile('.env') })
 }
 
-/** What opening a store needs of the settings. */
+/** What opening a store needs of the settings. @throws {WindlassError} `denied` for keys that the policy forbids. */
 export function storeSettings(configuration: Configuration): StoreSettings {
+  const keyId = configuration.text('access-key-id')
+  if (keyId !== undefined && configuration.text('session-token') === undefined && configuration.text('static-keys') === 'forbid') {
+    throw new WindlassError('denied', `${configuration.origin('access-key-id')}: key ${keyId} does not expire, and static-keys is forbid (WINDLASS_STATIC_KEYS): use a role, SSO, or keys with a session token`, { path: 'access-key-id' })
+  }
   const fields = {
     endpoint: configuration.text('endpoint'),
     region: configuration.text('region'),

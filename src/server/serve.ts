@@ -5,7 +5,8 @@ import { messageOf, WindlassError } from '../base/errors.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { documentEngine, engineSettings, modelSettings, modelStoreSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
-import { open } from '../index.ts'
+import { open, type Vectorizer } from '../index.ts'
+import { EventDoor } from '../library/event-door.ts'
 import type { Bucket } from '../library/types.ts'
 import type { ApiContext } from '../api/context.ts'
 import { BodyBudget } from '../api/request-body.ts'
@@ -38,9 +39,10 @@ const defaultRegion = 'us-east-1'
 
 /**
  * Serves every door of the configured bucket on one port.
+ * @param options.vectorizers Those that events may be handed in for.
  * @throws {WindlassError} `invalid` for a configuration that cannot be served, `unavailable` when the port is taken.
  */
-export async function serve(configuration: Configuration, { version }: { version: string }): Promise<RunningServer> {
+export async function serve(configuration: Configuration, { version, vectorizers = () => [] }: { version: string; vectorizers?: (bucket: Bucket) => readonly Vectorizer[] }): Promise<RunningServer> {
   const clock = systemClock
   const random = systemRandom
   const host = configuration.text('host')!
@@ -64,6 +66,7 @@ export async function serve(configuration: Configuration, { version }: { version
   if (configuration.boolean('preload')) await preload(bucket, log)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes, modelState: () => models.state() })
   const indexing = new Semaphore(indexingMax, indexingWaitingMax)
+  const events = new EventDoor(vectorizers(bucket), clock)
   let ready = true
   const context: ApiContext = {
     bucket,
@@ -76,6 +79,7 @@ export async function serve(configuration: Configuration, { version }: { version
     clock,
     random,
     indexing: (task) => indexing.run(task),
+    applyEvents: (name, message) => events.apply(name, message),
     isReady: () => ready,
     modelChecks: () => models.checks(),
     metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
@@ -98,6 +102,7 @@ export async function serve(configuration: Configuration, { version }: { version
   const stop = async () => {
     ready = false
     await listening.drain(drainMs)
+    await events.close()
     await bucket.close()
     await models.close()
     await scratch.close()

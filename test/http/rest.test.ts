@@ -23,6 +23,23 @@ const newCollection = async (name: string, options: object = {}) => {
   return json
 }
 
+describe('vectorizers', () => {
+  test('take the notifications of buckets', async () => {
+    const secret = 'a-secret-of-some-length'
+    const declared = { name: 'docs', source: { type: 's3' as const, url: 's3://theirs/docs', endpoint: 'http://127.0.0.1:9' }, destinations: [{ type: 'collection' as const, name: 'docs' }] }
+    const environment = { AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 'secret' }
+    const keyed = await startTestServer({ keys: JSON.stringify([{ id: 'minio', secret, role: 'write' }]) }, { vectorizers: (bucket) => [bucket.vectorizer(declared, { environment })] })
+    try {
+      const send = (json: unknown) => keyed.call('POST', '/v1/vectorizers/docs/events', { json, headers: { authorization: `Bearer ${secret}` } })
+      expect((await send({ Event: 's3:TestEvent' })).json).toEqual({ done: true, new: 0, changed: 0, unchanged: 0, removed: 0, failed: 0, skipped: 0 })
+      expect((await send({ Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: 'another' }, object: { key: 'x' } } }] })).json).toMatchObject({ done: true, skipped: 1 })
+      expect((await send({ Records: 'none' })).status).toBe(400)
+    } finally {
+      await keyed.stop()
+    }
+  })
+})
+
 describe('service', () => {
   test('the OpenAPI document is valid, and names every route', async () => {
     const { json } = await server.call('GET', '/openapi.json')

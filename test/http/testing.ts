@@ -13,10 +13,10 @@ import { serve, type RunningServer } from '../../src/server/serve.ts'
 export const visited = new Set<string>()
 
 /** A server on a free port over a bucket in memory, with a scratch folder of its own. */
-export async function startTestServer(settings: Partial<Record<SettingName, string>> = {}): Promise<TestServer> {
+export async function startTestServer(settings: Partial<Record<SettingName, string>> = {}, parts: Omit<Parameters<typeof serve>[1], 'version'> = {}): Promise<TestServer> {
   const scratch = mkdtempSync(join(tmpdir(), 'windlass-http-'))
   const commandLine = { bucket: 'memory:', port: '0', 'log-level': 'silent', scratch, ...settings }
-  const server = await serve(Configuration.read({ commandLine, environment: {} }), { version: '0.0.0' })
+  const server = await serve(Configuration.read({ commandLine, environment: {} }), { version: '0.0.0', ...parts })
   return new TestServer(server, scratch)
 }
 

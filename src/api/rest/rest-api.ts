@@ -12,6 +12,7 @@ import { documentRoutes } from './routes/documents.ts'
 import { recordRoutes } from './routes/records.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { serviceRoutes } from './routes/service.ts'
+import { vectorizerRoutes } from './routes/vectorizers.ts'
 
 /** What the server's outer layers add to every request. */
 export interface RestEnvironment {
@@ -19,7 +20,7 @@ export interface RestEnvironment {
 }
 
 /** Every operation of the REST door, most specific paths first. */
-export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, openApiRoute()]
+export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, ...vectorizerRoutes, openApiRoute()]
 
 /** The REST door: `/v1`, `/health`, `/ready`, `/metrics`, `/openapi.json`. */
 export function createRestApi(context: ApiContext): Hono<RestEnvironment> {
