@@ -3,6 +3,7 @@ import { WindlassError } from './errors.ts'
 /** Every heavy package we load on demand. Ranges equal `peerDependencies`; a test checks it. */
 export const optionalPackages = {
   '@aws-sdk/client-s3vectors': { range: '^3.1137.0', gives: 'copying to and from S3 Vectors' },
+  '@huggingface/transformers': { range: '^4.0.0', gives: 'running an embedding model here' },
   'hyparquet-writer': { range: '^0.17.0', gives: 'writing Parquet' },
   'node-sqlite3-wasm': { range: '^0.8.60', gives: 'reading a folder of Chroma' },
   'pdfjs-dist': { range: '^5.4.0', gives: 'reading PDF' },

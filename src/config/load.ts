@@ -67,18 +67,28 @@ export function modelStoreSettings(configuration: Configuration): ModelStorePlac
 
 /** What opening the embedding model needs of the settings. */
 export interface ModelSettings {
-  /** `static-384`, or `openai:` and a name. */
+  /** `static-384`, `openai:` and a name, or a sentence-transformer: `all-MiniLM-L6-v2`, `owner/name[@revision]`. */
   readonly name: string
+  /** Of a sentence-transformer. */
+  readonly weights?: 'fp32' | 'fp16' | 'q8'
   readonly dimension?: number
   readonly apiKey?: string
   readonly baseUrl?: string
 }
 
-const dimensionsOfModels = new Map([['static-384', 384]])
+// Of other models the dimension is known when they are opened.
+const dimensionsOfModels = new Map([
+  ['static-384', 384],
+  ['all-MiniLM-L6-v2', 384],
+  ['all-MiniLM-L12-v2', 384],
+  ['all-mpnet-base-v2', 768],
+  ['multi-qa-MiniLM-L6-cos-v1', 384],
+  ['paraphrase-multilingual-MiniLM-L12-v2', 384],
+])
 
 /**
  * The configured model.
- * @throws {WindlassError} `unsupported` for a model that is neither built in nor behind an API, `invalid` for a dimension that is not the
+ * @throws {WindlassError} `unsupported` for a name that is none of a model, `invalid` for a dimension that is not the
  * model's, `unauthenticated` where a key is missing.
  */
 export function modelSettings(configuration: Configuration): ModelSettings {
@@ -88,14 +98,16 @@ export function modelSettings(configuration: Configuration): ModelSettings {
   const dimension = configuration.number('dimension')
   const [apiKey, baseUrl] = [configuration.text('openai-api-key'), configuration.text('openai-base-url')]
   const expected = dimensionsOfModels.get(name)
-  if (expected === undefined && !name.startsWith('openai:')) {
-    throw new WindlassError('unsupported', `${configuration.origin('embedding-model')}: model ${JSON.stringify(name)} is not available: use ${[...dimensionsOfModels.keys()].join(', ')}, or openai:<model>`, { path: 'embedding-model' })
+  const isOpenAi = name.startsWith('openai:')
+  if (expected === undefined && !isOpenAi && !/^[\w.-]+\/[\w.-]+(@\S+)?$/.test(name)) {
+    throw new WindlassError('unsupported', `${configuration.origin('embedding-model')}: model ${JSON.stringify(name)} is not available: use ${[...dimensionsOfModels.keys()].join(', ')}, openai:<model>, or owner/name of a sentence-transformer in ONNX`, { path: 'embedding-model' })
   }
   if (expected !== undefined && dimension !== undefined && dimension !== expected) {
     throw new WindlassError('invalid', `${configuration.origin('dimension')} is ${dimension}, model ${name} has ${expected}: unset it, or choose a model that has it`, { path: 'dimension' })
   }
-  if (expected === undefined && apiKey === undefined && baseUrl === undefined) throw new WindlassError('unauthenticated', `model ${name} needs a key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own`, { path: 'openai-api-key' })
-  return { name, ...(dimension !== undefined && { dimension }), ...(apiKey !== undefined && { apiKey }), ...(baseUrl !== undefined && { baseUrl }) }
+  if (isOpenAi && apiKey === undefined && baseUrl === undefined) throw new WindlassError('unauthenticated', `model ${name} needs a key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own`, { path: 'openai-api-key' })
+  const weights = configuration.text('embedding-dtype') as ModelSettings['weights']
+  return { name, ...(weights !== undefined && { weights }), ...(dimension !== undefined && { dimension }), ...(apiKey !== undefined && { apiKey }), ...(baseUrl !== undefined && { baseUrl }) }
 }
 
 function readEnvFile(path: string): Record<string, string> {

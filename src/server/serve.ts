@@ -12,6 +12,7 @@ import type { ApiContext } from '../api/context.ts'
 import { BodyBudget } from '../api/request-body.ts'
 import { isLoopback } from '../api/request-guard.ts'
 import { ensureDefaultCollection } from './default-collection.ts'
+import { embeddingFiles } from '../models/embedding-files.ts'
 import { defaultHub } from '../models/open-model-store.ts'
 import { KeyRing } from './key-ring.ts'
 import { createLog, type Log, type LogLevel } from './log.ts'
@@ -61,7 +62,7 @@ export async function serve(configuration: Configuration, { version, vectorizers
   const scratch = new ScratchSpace({ ...(folder !== undefined && { folder }), budgetBytes: configuration.number('scratch-budget')! }, random)
   await scratch.sweep()
   const models = openModelDoor(configuration, { clock, random, log })
-  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), diskCache: { budgetBytes: configuration.number('disk-cache')!, ...(folder !== undefined && { folder }) }, embeddingModel: () => openModel(model, { clock, random }), clock, random })
+  const bucket = await open(configuration.bucket().url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), diskCache: { budgetBytes: configuration.number('disk-cache')!, ...(folder !== undefined && { folder }) }, embeddingModel: () => openModel(model, { clock, random, files: embeddingFiles(() => models.store()) }), clock, random })
   await ensureDefaultCollection(bucket, configuration)
   if (configuration.boolean('preload')) await preload(bucket, log)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes, modelState: () => models.state() })
