@@ -70,14 +70,14 @@ async function processRows(sql: Sql, rows: readonly QueuedRow[], parts: BatchPar
     if (!source) continue
     throwIfAborted(signal)
     try {
-      const { isComplete = false, revision } = stored.get(row.path) ?? {}
-      const loaded = await loadRow(source, vectorizer.config, { uris, knownRevision: isComplete ? revision : undefined, ...(signal && { signal }) })
+      const before = stored.get(row.path)!
+      const loaded = await loadRow(source, vectorizer.config, { uris, knownRevision: before.revision, ...(signal && { signal }) })
       if (loaded.kind === 'unchanged') {
         same.push(row)
         report.unchangedRows++
         continue
       }
-      const { texts, vectors } = await readChunks(sql, vectorizer, row)
+      const { texts, vectors } = await readChunks(sql, vectorizer, row, before)
       if (vectorizer.config.destination.implementation === 'table' && sameTexts(texts, loaded.texts)) {
         // Embedded by pgai, or loaded from another place, or touched: the chunks are what they would become.
         await noteLoaded(sql, vectorizer, [{ row, texts, revision: loaded.revision }])

@@ -5,14 +5,17 @@ import { readVector, vectorText } from '../vector-text.ts'
 import type { PgaiVectorizer } from './pgai-vectorizer.ts'
 import type { QueuedRow } from './queue.ts'
 
-/** What is stored of a row. */
+/** What is known of what is stored of a row. */
 export interface StoredRow {
-  /** In order; empty for a vectorizer whose destination is a column. */
+  readonly chunkCount: number
+  /** Of what the chunks were made of, as this worker noted it; undefined where they are not all there. */
+  readonly revision: string | undefined
+}
+
+/** The chunks of a row, in order, and their vectors by text; nothing for a vectorizer whose destination is a column. */
+export interface StoredChunks {
   readonly texts: readonly string[]
   readonly vectors: ReadonlyMap<string, Float32Array>
-  /** Of what the chunks were made of, as this worker noted it. */
-  readonly revision: string | undefined
-  readonly isComplete: boolean
 }
 
 /** What to store of a row: its texts, and a vector each. */
@@ -23,13 +26,12 @@ export interface RowChunks {
   readonly revision: string
 }
 
-const nothing: StoredRow = { texts: [], vectors: new Map(), revision: undefined, isComplete: false }
+const nothing: StoredChunks = { texts: [], vectors: new Map() }
 
 /** Reads revisions and the number of chunks of rows: enough to see that nothing is to be done. */
 export async function readStored(sql: Sql, vectorizer: PgaiVectorizer, rows: readonly QueuedRow[]): Promise<Map<string, StoredRow>> {
   const { config, id } = vectorizer
   const known = await sql.query<{ path: string; revision: string }>('select source_key as path, revision from ai._windlass_loaded where vectorizer_id = $1 and source_key = any ($2::text[])', [id, rows.map(({ path }) => path)])
-  const stored = new Map<string, StoredRow>()
   const [table, shown] = config.destination.implementation === 'table' ? [targetOf(vectorizer), '1'] : [tableIdent(vectorizer.source), ident(config.destination.embedding_column)]
   const counts = await sql.query<{ path: string; chunks: number }>(
     `select ${keyExpression(vectorizer, 't')} as path, count(${shown === '1' ? '*' : `t.${shown}`})::int as chunks
@@ -37,16 +39,19 @@ export async function readStored(sql: Sql, vectorizer: PgaiVectorizer, rows: rea
     keysValues(rows.map(({ key }) => key), vectorizer),
   )
   const countOf = new Map(counts.map(({ path, chunks }) => [path, chunks]))
-  for (const { path, revision } of known) {
-    const [chunks, content] = splitOnce(revision)
-    stored.set(path, { ...nothing, revision: content, isComplete: Number(chunks) === (countOf.get(path) ?? 0) })
-  }
-  return stored
+  const revisionOf = new Map(known.map(({ path, revision }) => [path, splitOnce(revision)]))
+  return new Map(
+    rows.map(({ path }) => {
+      const chunkCount = countOf.get(path) ?? 0
+      const [noted, revision] = revisionOf.get(path) ?? []
+      return [path, { chunkCount, revision: Number(noted) === chunkCount ? revision : undefined }]
+    }),
+  )
 }
 
 /** Reads the chunks of one row with their vectors, so that what is the same is not embedded again. */
-export async function readChunks(sql: Sql, vectorizer: PgaiVectorizer, row: QueuedRow): Promise<Pick<StoredRow, 'texts' | 'vectors'>> {
-  if (vectorizer.config.destination.implementation !== 'table') return nothing
+export async function readChunks(sql: Sql, vectorizer: PgaiVectorizer, row: QueuedRow, { chunkCount }: StoredRow): Promise<StoredChunks> {
+  if (vectorizer.config.destination.implementation !== 'table' || chunkCount === 0) return nothing
   const chunks = await sql.query<{ chunk: string; vector: string }>(
     `select t.chunk, t.embedding::text as vector from ${targetOf(vectorizer)} t join ${keysTable(vectorizer)} on ${keysMatch(vectorizer, 't')} order by t.chunk_seq`,
     keysValues([row.key], vectorizer),
