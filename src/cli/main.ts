@@ -6,6 +6,7 @@ import { list, remove, repair, showConfiguration, stats, verify } from './comman
 import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
 import { retryFailed, showDrift, showErrors, showStatus } from './commands/vectorizer-state.ts'
+import { addModelCommands } from './model-commands.ts'
 import { withVectorizers } from './vectorizers.ts'
 import { configure, reporting, withBucket, type Flags } from './run.ts'
 
@@ -22,6 +23,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const program = new Command('windlass')
   .description('Vector and full-text search whose only durable state is a bucket')
   .version(version)
+  .enablePositionalOptions()
   .showHelpAfterError()
   .showSuggestionAfterError()
 
@@ -315,6 +317,8 @@ for (const spelling of ['s3vectors', ...awsSpellings]) {
     .helpOption(false)
     .action((words: string[]) => reporting({}, () => tellAwsCommand(spelling === 's3vectors' ? words : [spelling, ...words])))
 }
+
+addModelCommands(program, command)
 
 command('config', 'every setting, its value and where it came from').action((flags: Flags) => reporting(flags, () => showConfiguration(flags)))
 

@@ -1,27 +1,21 @@
 import type { Configuration } from '../config/configuration.ts'
-import { modelStoreSettings, type ModelSettings } from '../config/load.ts'
-import { openModel } from '../embed/open-model.ts'
-import type { EmbeddingModel } from '../embed/embedding-model.ts'
+import { modelStoreSettings } from '../config/load.ts'
 import type { ModelEvent } from '../models/context.ts'
+import type { embeddingFiles } from '../models/embedding-files.ts'
 import type { ModelStore } from '../models/model-store.ts'
 import { sizeText } from './text.ts'
 
-/** The configured model store. Loaded on demand: most commands need none. */
-export async function openConfiguredStore(configuration: Configuration, onEvent: (event: ModelEvent) => void = tellEvent): Promise<ModelStore> {
-  const { openModelStore } = await import('../models/open-model-store.ts')
-  return openModelStore(modelStoreSettings(configuration), { onEvent })
-}
-
-/** The configured embedding model; its files come from the model store, if it has any. */
-export async function openEmbeddingModel(configuration: Configuration, model: ModelSettings): Promise<EmbeddingModel> {
+/** Gives `task` the files of the configured model store, which is opened if any are asked for, and closed afterwards. */
+export async function withModelFiles<Value>(configuration: Configuration, task: (files: ReturnType<typeof embeddingFiles>) => Promise<Value>): Promise<Value> {
+  // Loaded on demand: most commands need no such model.
+  const [{ embeddingFiles }, { openModelStore }] = await Promise.all([import('../models/embedding-files.ts'), import('../models/open-model-store.ts')])
   const opened: Promise<ModelStore>[] = []
-  const { embeddingFiles } = await import('../models/embedding-files.ts')
   const store = () => {
-    if (opened.length === 0) opened.push(openConfiguredStore(configuration))
+    if (opened.length === 0) opened.push(openModelStore(modelStoreSettings(configuration), { onEvent: tellEvent }))
     return opened[0]!
   }
   try {
-    return await openModel(model, { files: embeddingFiles(store) })
+    return await task(embeddingFiles(store))
   } finally {
     for (const each of opened) await (await each).close()
   }

@@ -2,8 +2,9 @@ import { errorPolicies, isWindlassError, messageOf } from '../base/errors.ts'
 import { documentEngine, engineSettings, loadConfiguration, modelSettings, storeSettings } from '../config/load.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { settingSpecs, type SettingName } from '../config/settings.ts'
+import { openModel } from '../embed/open-model.ts'
 import type { Bucket } from '../library/types.ts'
-import { openEmbeddingModel } from './model-store.ts'
+import { withModelFiles } from './model-store.ts'
 
 /** Options of a command as commander gives them; those named like a setting are that setting. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>
@@ -44,7 +45,7 @@ export async function openBucket(configuration: Configuration, url: string = con
   const model = modelSettings(configuration)
   // Loaded here: the engine and all parsers take a quarter of a second, which a transfer need not wait for.
   const { open } = await import('../index.ts')
-  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), embeddingModel: () => openEmbeddingModel(configuration, model) })
+  return open(url, { store: storeSettings(configuration), engine: engineSettings(configuration), ...documentEngine(configuration), embeddingModel: () => withModelFiles(configuration, (files) => openModel(model, { files })) })
 }
 
 /** As `withBucket`, for what opens no bucket. `--verbose` shows where an error comes from. */

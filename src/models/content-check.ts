@@ -48,12 +48,17 @@ export class ContentCheck {
   finish(where: string): CheckedContent {
     const { path, sizeBytes, oid, sha256: expected } = this.#file
     if (this.#count !== sizeBytes) throw new WindlassError('corrupt', `${path} has ${this.#count} bytes in ${where}, expected ${sizeBytes}`, { path })
-    if (this.#part && this.#count % this.#partBytes !== 0) this.#endPart()
-    const sha256 = this.#whole.digest('hex')
+    const { sha256, parts } = this.result()
     // Once the SHA-256 is known it alone counts: SHA-1 can be forged.
     const [found, wanted] = expected === null && this.#git ? [`git:${this.#git.digest('hex')}`, oid] : [`sha256:${sha256}`, expected === null ? oid : `sha256:${expected}`]
     if (found !== wanted) throw new WindlassError('corrupt', `${path} in ${where} is ${found}, expected ${wanted}`, { path })
-    return { sha256, parts: this.#part ? this.#parts : null }
+    return { sha256, parts }
+  }
+
+  /** The hashes of what came, whatever was expected. Ends the check. */
+  result(): CheckedContent {
+    if (this.#part && this.#count % this.#partBytes !== 0) this.#endPart()
+    return { sha256: this.#whole.digest('hex'), parts: this.#part ? this.#parts : null }
   }
 
   #endPart(): void {

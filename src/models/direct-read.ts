@@ -28,7 +28,7 @@ export async function* readDirectly(tiers: ModelTiers, manifest: ModelManifest, 
       } catch (error) {
         if (given || !hub || !isWindlassError(error, 'corrupt')) throw error
         journal.problem('damaged', error)
-        await fill(tiers, bucket, manifest, { ...file, isStored: true })
+        await fillBucket(tiers, bucket, manifest, { ...file, isStored: true })
         yield* bucket.read(stored, { start, end, signal })
         return
       }
@@ -49,10 +49,11 @@ async function storedIn(tiers: ModelTiers, bucket: ModelBucket, manifest: ModelM
   }
   const found = await find()
   if (found || !tiers.hub) return found
-  return claimed(`claims/${file.oid.replace(':', '-')}`, { ...tiers, store: bucket.store, signal: tiers.closing }, find, () => fill(tiers, bucket, manifest, file))
+  return claimed(`claims/${file.oid.replace(':', '-')}`, { ...tiers, store: bucket.store, signal: tiers.closing }, find, () => fillBucket(tiers, bucket, manifest, file))
 }
 
-async function fill(tiers: ModelTiers, bucket: ModelBucket, manifest: ModelManifest, file: ModelFile): Promise<ModelFile> {
+/** Puts a file of the hub into the bucket past the disk; what is there is replaced. */
+export async function fillBucket(tiers: ModelTiers, bucket: ModelBucket, manifest: ModelManifest, file: ModelFile): Promise<ModelFile> {
   const { clock, journal, closing } = tiers
   const started = clock.monotonic()
   // A small file is held until it is written anyway; of a large one the key is only known when it is known from the hub's list.

@@ -130,6 +130,11 @@ export class ModelStore {
     }
   }
 
+  /** Sees to it that the bucket has a file, past the disk. */
+  async fill(manifest: ModelManifest, path: string): Promise<void> {
+    for await (const bytes of readDirectly(this.tiers, manifest, fileOf(manifest, path), { start: 0, end: 0 })) void bytes
+  }
+
   /** Disk, budget, what was fetched from where, and what is wrong. */
   state(): Promise<ModelStoreState> {
     return storeState(this.tiers)
