@@ -140,8 +140,10 @@ export class Database {
   async branch(from: string, to: string, { snapshot }: { snapshot?: string } = {}): Promise<EngineCollection> {
     if (await this.catalog.find(to)) throw new WindlassError('conflict', `collection ${JSON.stringify(to)} already exists`, { path: 'name' })
     for (let attempt = 1; attempt <= 3; attempt++) {
-      const { core } = await this.current(from)
-      const id = await makeBranch(core, this.catalog, to, snapshot === undefined ? {} : { snapshot })
+      const id = await this.with(from, async ({ core }) => {
+        await core.read()
+        return makeBranch(core, this.catalog, to, snapshot === undefined ? {} : { snapshot })
+      })
       if (await this.catalog.claim(to, id)) return this.#adopt(to, id)
     }
     throw new WindlassError('unavailable', `making ${JSON.stringify(to)} took longer than a quarter of the grace period, three times: try again`, { path: 'name', retryAfterMs: 1000 })
@@ -154,13 +156,14 @@ export class Database {
    */
   async restore(name: string, snapshot: string): Promise<EngineCollection> {
     const collection = await this.current(name)
-    const id = await makeBranch(collection.core, this.catalog, name, { snapshot, isRestore: true })
+    const isOvertaken = () => new WindlassError('conflict', `collection ${JSON.stringify(name)} was dropped or restored by another meanwhile: look at it, and try again`, { path: 'name' })
+    const id = await makeBranch(collection.core, this.catalog, name, { snapshot, isRestore: true }).catch(async (error: unknown) => {
+      throw isWindlassError(error, 'not-found') && (await collection.isEnded()) ? isOvertaken() : error
+    })
     const child = collection.core.sibling(id)
     await collection.moveTo(id, (seq) => noteRestore(child, collection.core, seq))
     const { ended } = await collection.core.open()
-    if (ended?.kind !== 'moved' || ended.to !== id) {
-      throw new WindlassError('conflict', `collection ${JSON.stringify(name)} was dropped or restored by another meanwhile: look at it, and try again`, { path: 'name' })
-    }
+    if (ended?.kind !== 'moved' || ended.to !== id) throw isOvertaken()
     await this.#finishMove(name, collection.id, id)
     return this.collection(name)
   }

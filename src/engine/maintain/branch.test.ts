@@ -152,6 +152,30 @@ describe('a branch', () => {
     expect(await allKeys(store)).toEqual(['catalog/child', 'catalog/parent'])
   })
 
+  test('of a snapshot is made from what lives: what was dropped meanwhile gets no pin, and what was restored meanwhile is branched instead', async () => {
+    for (const [end, what] of [['drop', 'branch'], ['restore', 'branch'], ['drop', 'restore'], ['restore', 'restore']] as const) {
+      const { store, open } = world()
+      const parent = await parentOf(open())
+      await parent.createSnapshot('s')
+      let looks = 0
+      const hooks = {
+        before: async ({ operation, key }: { operation: string; key: string }) => {
+          // The name was looked up, the collection lives, and the pin is about to be made.
+          if (operation !== 'get' || key !== parent.core.prefix + manifestKey || ++looks !== 3) return
+          if (end === 'drop') await open().drop('parent')
+          else await open().restore('parent', 's')
+        },
+      }
+      const late = open(new FaultyStore(store, { random: seededRandom(1), hooks }))
+      const making = what === 'branch' ? late.branch('parent', 'child', { snapshot: 's' }) : late.restore('parent', 's')
+      if (what === 'restore') await expect(making).rejects.toMatchObject({ kind: 'conflict' })
+      else if (end === 'drop') await expect(making).rejects.toMatchObject({ kind: 'not-found' })
+      else expect(await keysIn(await making)).toEqual(['a', 'c', 'tail'])
+      expect(looks).toBeGreaterThanOrEqual(3)
+      expect((await pinsOf(store, parent)).filter(({ kind }) => kind === 'branch'), `${what} while another's ${end}`).toHaveLength(end === 'drop' ? 0 : 1)
+    }
+  })
+
   test('a parent that is not dropped lets the pin go when the branch needs nothing any more', async () => {
     const { clock, store, open } = world()
     const parent = await parentOf(open())

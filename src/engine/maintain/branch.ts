@@ -43,9 +43,7 @@ export async function makeBranch(core: CollectionCore, catalog: Catalog, name: s
       source = { holder, snapshot: stored }
       return holder.id === core.id ? stored : asNamedElsewhere(stored)
     }
-    const view = await core.open()
-    core.assertLive(view)
-    return { manifest: base.manifest, seq: view.seq }
+    return { manifest: base.manifest, seq: (await core.open()).seq }
   })
   const { holder } = source
   const past = await PastCollection.open(holder, source.snapshot ?? pin.snapshot)

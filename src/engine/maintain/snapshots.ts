@@ -31,6 +31,7 @@ export async function createSnapshot(core: CollectionCore, name: string, past?: 
 
 /**
  * Pins what `choose` finds in the newest manifest: puts the snapshot object, then the manifest with the pin, until that holds.
+ * @throws {WindlassError} `not-found` when the log has ended.
  * @param newPinId Called for each attempt: an object that a sweep may have seen is not used again.
  */
 export async function addPin(
@@ -52,6 +53,8 @@ export async function addPin(
       // A try that seemed lost may have arrived later.
       const arrived = tried.find((pin) => base.manifest.pins.some(({ id }) => id === pin.id))
       if (arrived) return arrived
+      // Also of a snapshot: what has ended may be kept by others only as long as they see a branch that needs it (E4).
+      core.assertLive(await core.open())
       if (kind === 'snapshot' && findPin(base.manifest, name)) throw new WindlassError('conflict', `collection ${JSON.stringify(base.manifest.name)} has a snapshot ${JSON.stringify(name)}: delete it first, or choose another name`, { path: 'name' })
       const { manifest, seq } = await choose(base)
       const id = await newPinId()
@@ -70,9 +73,7 @@ export async function addPin(
 
 /** What a snapshot of now, or of then, is made of. */
 async function pinnable(core: CollectionCore, base: LoadedManifest, past: Past | undefined): Promise<Pick<Snapshot, 'manifest' | 'seq'>> {
-  const view = await core.open()
-  core.assertLive(view)
-  if (!past) return { manifest: base.manifest, seq: view.seq }
+  if (!past) return { manifest: base.manifest, seq: (await core.open()).seq }
   const found = await findPastIn(core, base.manifest, past)
   await checkUnswept(core, base.manifest, found)
   return found
