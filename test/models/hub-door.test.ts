@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readHubPath, readRange } from '../../src/api/hub/hub-request.ts'
 import { startTestServer, type TestServer } from '../http/testing.ts'
-import { ModelWorld, testBytes } from './testing.ts'
+import { ModelWorld, s3Settings, testBytes } from './testing.ts'
 
 const files = { 'config.json': Buffer.from('{"a": 1}'), 'onnx/model.onnx': testBytes(300_000), 'a/b/c.txt': Buffer.from('deep'), 'empty.txt': new Uint8Array() }
 const weights = files['onnx/model.onnx']
@@ -26,7 +26,7 @@ afterEach(async () => {
   await world.end()
 })
 const start = async (settings: Parameters<typeof startTestServer>[0] = {}) => {
-  server = await startTestServer({ bucket: `file:${world.bucketFolder}`, 'model-cache': join(world.folder, 'disk'), 'hf-endpoint': world.hub.url, 'model-cache-budget': '10MB', ...settings })
+  server = await startTestServer({ bucket: world.bucketUrl, ...s3Settings, 'model-cache': join(world.folder, 'disk'), 'hf-endpoint': world.hub.url, 'model-cache-budget': '10MB', ...settings })
   return (path: string, init: RequestInit = {}) => fetch(`${server.url}/hf${path}`, init)
 }
 
