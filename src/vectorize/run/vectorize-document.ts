@@ -74,8 +74,8 @@ export async function vectorizeDocument(work: DocumentWork, parts: Parts): Promi
   const references: Record<string, Reference> = { ...known.references }
   const holds = ({ name }: Destination) => file !== null && !work.isFull && file.recipe === recipe.id && file.sha256 === content.sha256 && file.metadataHash === metadataHash && file.references[name] !== undefined
   const takers = destinations.filter((each) => each.takes === 'chunks')
-  const chunked = takers.every(holds) && file
-    ? { hashes: file.chunkHashes, count: file.chunkCount, embedded: 0 }
+  const chunked = takers.every(holds)
+    ? { hashes: known.chunkHashes, count: known.chunkCount, embedded: 0 }
     : await toChunkDestinations(document, content, { ...parts, destinations: takers, writeTo: takers.filter((each) => !holds(each)) }, stored && isReusable ? stored : null, references)
   const moved = await toFileDestinations(document, content, { ...parts, destinations: destinations.filter((each) => each.takes === 'files') }, { file: file?.metadataHash === metadataHash ? file : null, from, isFull: work.isFull }, references)
   const next: FileState = { ...base, state: 'done', sha256: content.sha256, references, chunkHashes: chunked.hashes, chunkCount: chunked.count }
