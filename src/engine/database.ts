@@ -115,7 +115,11 @@ export class Database {
     const collection = await this.current(from)
     if (from === to) return collection
     if (!(await this.catalog.claim(to, collection.id))) throw new WindlassError('not-found', `${this.context.store.url} has no collection ${JSON.stringify(from)} any more`, { path: 'collection' })
-    await collection.rename(to)
+    await collection.rename(to).catch(async (error: unknown) => {
+      // Dropped or restored meanwhile: the new name would stand for what is about to be removed.
+      if (isWindlassError(error, 'not-found')) await this.catalog.release(to, collection.id)
+      throw error
+    })
     await this.catalog.release(from, collection.id)
     this.#open.delete(from)
     // One collection has one writer in a process (docs/protocol.md, B3).

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { seededRandom } from '../base/random.ts'
 import { MemoryStore } from '../store/memory-store.ts'
+import { FaultyStore } from '../testing/faulty-store.ts'
 import { newDatabase, schema } from './testing.ts'
 
 test('a rename keeps id and rows, in every process; the old name is free again', async () => {
@@ -43,6 +45,23 @@ test('who died between taking the new name and letting the old one go left two n
   await expect(database.collection('old')).rejects.toMatchObject({ kind: 'not-found' })
   expect((await database.collection('new')).id).toBe(id)
   await database.close()
+})
+
+test('a rename that finds its collection dropped leaves the new name free', async () => {
+  const store = new MemoryStore()
+  let isFirst = true
+  const hooks = {
+    before: async ({ operation, key }: { operation: string; key: string }) => {
+      if (operation !== 'put' || key !== 'catalog/new' || !isFirst) return
+      isFirst = false
+      await newDatabase(store).drop('old')
+    },
+  }
+  await newDatabase(store).create('old', schema())
+  const late = newDatabase(new FaultyStore(store, { random: seededRandom(1), hooks }))
+  await expect(late.rename('old', 'new')).rejects.toMatchObject({ kind: 'not-found' })
+  expect(isFirst).toBe(false)
+  expect(await late.catalog.find('new')).toBeNull()
 })
 
 test('an id is found whatever its name, until it is dropped', async () => {
