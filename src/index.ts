@@ -4,6 +4,7 @@ import { systemClock, type Clock } from './base/clock.ts'
 import { systemRandom, type Random } from './base/random.ts'
 import type { EmbeddingModel } from './embed/embedding-model.ts'
 import { loadStaticModel } from './embed/load-static-model.ts'
+import type { SentenceTransformerSettings } from './embed/sentence-transformer.ts'
 import type { EngineSettings } from './engine/core.ts'
 import { Database } from './engine/database.ts'
 import { BucketHandle } from './library/bucket-handle.ts'
@@ -11,6 +12,7 @@ import type { DocumentEngine } from './library/open-engine.ts'
 import type { Bucket } from './library/types.ts'
 import { CountingStore } from './store/counting-store.ts'
 import { openStore, type StoreSettings } from './store/open-store.ts'
+import type { ModelStore } from './models/model-store.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { isSegmentKey } from './format/segment.ts'
 import { createAnalyzerById } from './text/analyzer.ts'
@@ -60,6 +62,17 @@ export { WindlassError, isWindlassError, type ErrorKind } from './base/errors.ts
 export { defineVectorizer, type VectorizerDeclaration, type VectorizerInput } from './vectorize/declaration/declaration.ts'
 export type { RunReport } from './vectorize/run/report.ts'
 export type { DriftReport, Vectorizer, VectorizerError, VectorizerStatus } from './vectorize/vectorizer.ts'
+/**
+ * Opens a sentence-transformer in ONNX, run by transformers.js (an optional peer) in a thread of its own; its files come from `models`.
+ * @throws {WindlassError} `missing-dependency`, naming the command that installs it; `unsupported`, `invalid`, `not-found`.
+ */
+export async function openSentenceTransformer(settings: SentenceTransformerSettings, models: ModelStore): Promise<EmbeddingModel & { close(): Promise<void> }> {
+  const [{ SentenceTransformer }, { embeddingFiles }] = await Promise.all([import('./embed/sentence-transformer.ts'), import('./models/embedding-files.ts')])
+  return SentenceTransformer.open(settings, embeddingFiles(async () => models))
+}
+
+export { openModelStore, type ModelStoreSettings } from './models/open-model-store.ts'
+export type { LocalModel, ModelProgress, ModelStore } from './models/model-store.ts'
 export type { EmbeddingModel } from './embed/embedding-model.ts'
 export type { Metadata, MetadataValue } from './format/record.ts'
 export type { DocumentEngine } from './library/open-engine.ts'
