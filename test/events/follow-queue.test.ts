@@ -3,6 +3,7 @@ import { systemClock, type Clock } from '../../src/base/clock.ts'
 import { WindlassError } from '../../src/base/errors.ts'
 import { EventIntake } from '../../src/vectorize/events/event-intake.ts'
 import { followQueue, type FollowQueueOptions } from '../../src/vectorize/events/follow-queue.ts'
+import { readEvents } from '../../src/vectorize/events/object-event.ts'
 import type { Following, Vectorizer } from '../../src/vectorize/vectorizer.ts'
 import { SimClock } from '../../src/testing/sim-clock.ts'
 import { followBucket, until, type FollowedBucket } from './followed-bucket.ts'
@@ -62,7 +63,6 @@ describe('following a queue', () => {
     const vectorizer = bucket.vectorizer()
     await vectorizer.follow(async (following) => {
       const intake = new EventIntake(following)
-      const { readEvents } = await import('../../src/vectorize/events/object-event.ts')
       expect((await intake.apply([readEvents({ Records: [second] })])).report).toMatchObject({ skipped: 0, unchanged: 1 })
       const before = bucket.world.s3.requests.length
       expect((await intake.apply([readEvents({ Records: [first] }), readEvents({ Records: [second] })])).report).toMatchObject({ skipped: 2, unchanged: 0 })
@@ -82,6 +82,17 @@ describe('following a queue', () => {
     const failed: string[] = []
     for await (const { path } of bucket.vectorizer().errors()) failed.push(path)
     expect(failed.sort()).toEqual(['b.pdf', 'secret/a.md'])
+  })
+
+  test('what failed and comes again is looked at again, though the event is not a new one', async () => {
+    const events = readEvents({ Records: [await bucket.put('secret/a.md', 'Apples.')] })
+    await bucket.vectorizer().follow(async (following) => {
+      const intake = new EventIntake(following)
+      for (let i = 0; i < 2; i++) expect(await intake.apply([events])).toMatchObject({ outcomes: [{ isDone: false, retryAt: expect.any(Number) }], report: { failed: 1, skipped: 0 } })
+      const role = bucket.world.accounts.roles.find(({ arn }) => arn.endsWith('docs-reader'))!
+      ;(role.grants as unknown[]).pop()
+      expect(await intake.apply([events])).toMatchObject({ outcomes: [{ isDone: true }], report: { new: 1 } })
+    })
   })
 
   test('leaves what is no event to the rule of the queue for such, and goes on', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Configuration } from '../../src/config/configuration.ts'
+import { open } from '../../src/index.ts'
 import { serve, type RunningServer } from '../../src/server/serve.ts'
 import { externalId, readerArn } from '../doubles/sts/world.ts'
 import { followBucket, type FollowedBucket } from '../events/followed-bucket.ts'
@@ -87,5 +88,9 @@ describe('events over HTTP', () => {
     while (followed.world.s3.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
     await server.stop()
     expect(await answer).toMatchObject({ status: 200, json: { new: 1 } })
+    // Nobody is left behind in the state.
+    const index = await open(`file:${folder}`)
+    expect(await index.vectorizer({ name: 'docs', source: { type: 'folder', path: folder }, destinations: [{ type: 'collection', name: 'docs' }] }).status()).toMatchObject({ documents: 1, inProgress: 0, workers: [] })
+    await index.close()
   })
 })

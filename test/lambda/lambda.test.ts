@@ -105,6 +105,12 @@ describe('the bundle', () => {
   })
 })
 
+test('the documentation leaves out of the bundle what the script leaves out', () => {
+  const [page, manifest] = ['../../docs/events.md', '../../package.json'].map((path) => readFileSync(join(import.meta.dirname, path), 'utf8'))
+  const { peerDependencies } = JSON.parse(manifest!) as { peerDependencies: object }
+  expect([...page!.matchAll(/--external:(\S+)/g)].map(([, name]) => name).sort()).toEqual(Object.keys(peerDependencies).sort())
+})
+
 test('the SAM template runs what the bundle is, lets single messages fail, and lets the function do no more than it needs', () => {
   const path = join(import.meta.dirname, '../../templates/sam/template.yaml')
   const tags = ['!Ref', '!Sub', '!GetAtt'].map((tag) => ({ tag, resolve: (text: string) => `${tag} ${text}` }))

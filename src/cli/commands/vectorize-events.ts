@@ -9,13 +9,15 @@ import { countText } from '../text.ts'
  * `windlass vectorize --events`: lists the bucket once, then follows its events, and lists it again from time to time for what no event
  * told of. Both go on side by side: documents are claimed one by one.
  */
-export async function followEvents(vectorizer: Vectorizer, flags: Flags, signal: AbortSignal, run: () => Promise<unknown>): Promise<void> {
+export async function followEvents(vectorizer: Vectorizer, flags: Flags, stopping: AbortSignal, run: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  const failing = new AbortController()
+  const signal = AbortSignal.any([stopping, failing.signal])
   const { declaration, name } = vectorizer
   const pollMs = parseDuration((declaration.source.type === 's3' && declaration.source.events?.poll) || '1h')
   const tell = (text: string) => void process.stderr.write(`${name}: ${text}\n`)
   const poll = async () => {
     while (!signal.aborted) {
-      await run().catch((error: unknown) => {
+      await run(signal).catch((error: unknown) => {
         if (isWindlassError(error, 'cancelled')) return
         if (isWindlassError(error, 'invalid')) throw error
         tell(messageOf(error))
@@ -32,5 +34,10 @@ export async function followEvents(vectorizer: Vectorizer, flags: Flags, signal:
       print(`${name}: ${countText(messages, 'message')}: ${added} new, ${changed} changed, ${removed} removed, ${unchanged} unchanged, ${failed} failed, ${skipped} passed over; the oldest waited ${(lagMs / 1000).toFixed(1)} s`)
     },
   })
-  await Promise.all([follow, poll()])
+  // One without the other would be half of what was asked for.
+  const stop = (error: unknown) => {
+    failing.abort()
+    throw error
+  }
+  for (const end of await Promise.allSettled([follow.catch(stop), poll().catch(stop)])) if (end.status === 'rejected') throw end.reason
 }

@@ -27,7 +27,7 @@ export async function vectorize(session: VectorizerSession, flags: Flags): Promi
   try {
     if (flags.events) {
       const { followEvents } = await import('./vectorize-events.ts')
-      await Promise.all(vectorizers.map((each) => followEvents(each, flags, stopping.signal, () => runOnce(session, each, { ...flags, watch: true }, stopping.signal))))
+      await Promise.all(vectorizers.map((each) => followEvents(each, flags, stopping.signal, (signal) => runOnce(session, each, { ...flags, watch: true }, signal))))
       return []
     }
     if (flags.watch) {
