@@ -51,14 +51,14 @@ export class ModelStore {
   readonly #flights = new Map<string, FileFlight>()
   readonly #storing = new Set<Promise<void>>()
   readonly #uses = new Set<ModelUse>()
-  readonly #end: () => Promise<void>
+  readonly #closing: AbortController
 
-  /** @param keepLocal Whether files stay on the disk when nobody uses them. @param end Ends what the tiers do in the background. */
-  constructor(tiers: ModelTiers, { keepLocal, end }: { keepLocal: boolean; end: () => Promise<void> }) {
+  /** @param keepLocal Whether files stay on the disk when nobody uses them. @param closing Ends what the tiers do in the background. */
+  constructor(tiers: ModelTiers, { keepLocal, closing }: { keepLocal: boolean; closing: AbortController }) {
     this.tiers = tiers
     this.manifests = new ManifestSource(tiers)
     this.#keepLocal = keepLocal
-    this.#end = end
+    this.#closing = closing
   }
 
   /** What a model holds: `owner/name`, `owner/name@revision`. @throws {WindlassError} as `ManifestSource.resolve`. */
@@ -140,11 +140,17 @@ export class ModelStore {
     return storeState(this.tiers)
   }
 
-  /** Waits until what was fetched is in the bucket, and lets every file go. */
-  async close(): Promise<void> {
-    await Promise.all(this.#storing)
+  /** Waits until what was fetched is in the bucket, `waitMs` at most if given, and lets every file go. What is cut off is taken up by the next. */
+  async close({ waitMs }: { waitMs?: number } = {}): Promise<void> {
+    const timer = new AbortController()
+    const late = waitMs === undefined ? [] : [this.tiers.clock.sleep(waitMs, timer.signal).catch(() => undefined)]
+    await Promise.race([this.settled(), ...late])
+    timer.abort()
+    this.#closing.abort()
+    // What was cut off gives its claims up.
+    await this.settled()
     for (const use of this.#uses) await use.release()
-    await this.#end()
+    await this.tiers.bucket?.store.close?.()
   }
 
   /** Waits until what was fetched is in the bucket, or is known not to come there. */

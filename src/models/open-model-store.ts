@@ -50,9 +50,5 @@ export async function openModelStore(
     journal: new ModelJournal(onEvent),
     closing: closing.signal,
   }
-  const end = async () => {
-    closing.abort()
-    await objects?.close?.()
-  }
-  return new ModelStore(tiers, { keepLocal, end })
+  return new ModelStore(tiers, { keepLocal, closing })
 }

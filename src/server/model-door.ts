@@ -7,6 +7,8 @@ import type { ModelStoreState } from '../models/store-state.ts'
 import { isLoopback } from '../api/request-guard.ts'
 import type { Log } from './log.ts'
 
+const closeWaitMs = 10_000
+
 /** The model store of a server: opened when something first needs a model, told about in log, metrics and health from then on. */
 export class ModelDoor {
   readonly #settings: ModelStoreSettings
@@ -42,7 +44,7 @@ export class ModelDoor {
   }
 
   async close(): Promise<void> {
-    await (await this.#opening)?.close()
+    await (await this.#opening)?.close({ waitMs: closeWaitMs })
   }
 
   #tell(event: ModelEvent): void {

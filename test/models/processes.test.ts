@@ -154,3 +154,19 @@ test('a large file is given out while it arrives, and its end only when all was 
   for await (const bytes of reading) parts.push(bytes)
   expect(Buffer.concat(parts).equals(large)).toBe(true)
 }, 60_000)
+
+test('closing does not wait for a hub that stands still; the next store goes on with what came', async () => {
+  world.hub.publish('o/m', { files })
+  const release = world.hub.hold(/cdn .*model\.onnx/, 1_000_000)
+  const store = await world.open('disk')
+  const using = store.use('o/m').catch((error: unknown) => error)
+  await world.hub.held
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await store.close({ waitMs: 100 })
+  expect(await using).toMatchObject({ kind: 'cancelled' })
+  release()
+  expect((await world.keys('claims/')).filter((key) => key.includes('sha256'))).toEqual([])
+  expect(readFileSync(join((await (await world.open('disk')).use('o/m')).folder, 'onnx/model.onnx')).equals(files['onnx/model.onnx'])).toBe(true)
+  const ranges = world.hub.journal.filter(({ host, path }) => host === 'cdn' && path.endsWith('model.onnx')).map(({ range }) => range)
+  expect([ranges.length, ranges[0]]).toEqual([2, undefined])
+}, 60_000)
