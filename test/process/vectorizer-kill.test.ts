@@ -86,7 +86,9 @@ describe(`vectorize on ${place}`, () => {
         await Promise.all(children.map(exited))
       }
       const last = await Promise.all([0, 1].map(() => runBeside(['vectorize', '--config', killed.file], env)))
-      expect(last.map(({ status, stderr }) => ({ status, stderr }))).toEqual([0, 0].map((status) => ({ status, stderr: '' })))
+      // A slow machine is told how far it has come.
+      const told = last.map(({ status, stderr }) => ({ status, stderr: stderr.replace(/^\d+ of \d+\+? documents.*\n/gm, '') }))
+      expect(told).toEqual([0, 0].map((status) => ({ status, stderr: '' })))
       const undisturbed = declare('undisturbed', folder, [{ type: 'collection', name: 'c' }])
       expect((await runBeside(['vectorize', '--config', undisturbed.file])).status).toBe(0)
       const [found, expected] = [await endState(killed), await endState(undisturbed)]
