@@ -1,5 +1,6 @@
 // Branches share what they have in common and never hurt each other; a restore is all or nothing for everybody.
 import { describe, expect, test } from 'vitest'
+import { WindlassError } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
 import { logKey } from '../../format/log-record.ts'
 import { manifestKey } from '../../format/manifest.ts'
@@ -320,6 +321,32 @@ describe('restore', () => {
     expect((await after.verify()).problems).toEqual([])
     await put(after, 'goes on')
     expect(await keysIn(await open().collection('parent'))).toEqual(['a', 'c', 'tail', 'later', 'goes on'])
+  })
+
+  test('that sleeps just before the end of the old log is not given up by a sweep whose own put there was lost', async () => {
+    for (const lost of [2, Infinity]) {
+      const { clock, store, open } = world()
+      const c = await parentOf(open())
+      await c.createSnapshot('s')
+      await put(c, 'later')
+      const { sleeper, sleeping, wake } = sleepBefore(store, (key) => key.startsWith(`${c.core.prefix}log/`))
+      const restoring = open(sleeper).restore('parent', 's').then(() => 'done', (error: { kind: string }) => error.kind)
+      await sleeping
+      let puts = 0
+      const hooks = {
+        before: ({ operation, key }: { operation: string; key: string }) => {
+          if (operation === 'put' && key.startsWith(`${c.core.prefix}log/`) && ++puts <= lost) throw new WindlassError('outcome-unknown', 'lost on its way')
+        },
+      }
+      await sweepAll(() => open(new FaultyStore(store, { random: seededRandom(1), hooks })), clock, [], 3)
+      expect(puts).toBeGreaterThan(2)
+      wake()
+      expect(await restoring).toBe(lost === 2 ? 'expired' : 'done')
+      await sweepAll(open, clock, ['parent'], 10)
+      const after = await open().collection('parent')
+      expect(await keysIn(after)).toEqual(lost === 2 ? ['a', 'c', 'tail', 'later'] : ['a', 'c', 'tail'])
+      expect((await after.verify()).problems).toEqual([])
+    }
   })
 })
 

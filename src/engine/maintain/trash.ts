@@ -47,6 +47,9 @@ export async function sweepTrash(context: EngineContext, catalog: Catalog): Prom
   return { goneCount, waitingCount }
 }
 
+/** How often the number at which an abandoned restore was to end another log is put in one visit. */
+const takesMax = 4
+
 type Outcome = 'gone' | 'waiting' | 'in use'
 
 class MarkedId {
@@ -101,7 +104,9 @@ class MarkedId {
       await this.#catalog.markDropped(this.#id, this.#name, this.#parent)
       return 'waiting'
     }
-    if (loaded.manifest.restores && (await this.#finishRestore(loaded.manifest.restores))) return this.#unmark('in use')
+    const isRestored = loaded.manifest.restores ? await this.#finishRestore(loaded.manifest.restores) : false
+    if (isRestored === null) return 'waiting'
+    if (isRestored) return this.#unmark('in use')
     // Renamed since its mark was read, or before: the log says so before the old name is let go (docs/protocol.md, H5).
     for (let name = this.#name; ; ) {
       const told = await this.#readLog(loaded)
@@ -134,28 +139,36 @@ class MarkedId {
     return true
   }
 
-  /**
-   * An abandoned restore: takes the number at which the other log was to end, with a commit that does nothing, unless it did end there.
-   * @returns whether it did; the name has been moved then.
-   */
-  async #finishRestore({ from, at }: { from: string; at: number }): Promise<boolean> {
-    const { clock, random, store } = this.#context
+  /** An abandoned restore. @returns whether the other log did end with it, and the name has been moved; null when that could not be learnt. */
+  async #finishRestore({ from, at }: { from: string; at: number }): Promise<boolean | null> {
     const other = new CollectionCore(this.#context, from)
-    const current = await findManifest(store, other.prefix)
-    if (!current) return false
-    const { state, floor } = current.manifest
-    let to = typeof state === 'object' ? state.movedTo : null
-    if (at > floor) {
-      const nothing = encodeLogRecord({ seq: at, collectionId: from, nonce: newNonce(random), writtenAt: clock.now(), batches: [], event: null })
-      await putIfAbsent(other, other.prefix + logKey(at), nothing)
-      const event = (await readCommit(store, other.prefix, at))?.record.event
-      if (event?.kind === 'moved') to = event.to
-    }
+    const to = await this.#takeEnd(other, at)
+    if (to === undefined) return null
     if (to !== this.#id) return false
     await this.#catalog.markDropped(from, this.#name)
     await inheritSnapshots(this.#core, other)
     // False when the name was dropped in between: then nobody wants it.
     return this.#catalog.move(this.#name, from, this.#id)
+  }
+
+  /**
+   * Takes the number at which the other log was to end, with a commit that does nothing, unless it did end there. Only a number that is
+   * seen to be taken tells: who was to end it may still do so after a put of ours that was lost, and then its restore is done.
+   * @returns where the other log moved to; null when it does not; undefined when that could not be learnt.
+   */
+  async #takeEnd(other: CollectionCore, at: number): Promise<string | null | undefined> {
+    const { clock, random, store } = this.#context
+    const nothing = encodeLogRecord({ seq: at, collectionId: other.id, nonce: newNonce(random), writtenAt: clock.now(), batches: [], event: null })
+    for (let attempt = 1; attempt <= takesMax; attempt++) {
+      const current = await findManifest(store, other.prefix)
+      if (!current) return null
+      const { state, floor } = current.manifest
+      if (at <= floor) return typeof state === 'object' ? state.movedTo : null
+      await putIfAbsent(other, other.prefix + logKey(at), nothing)
+      const commit = await readCommit(store, other.prefix, at)
+      if (commit) return commit.record.event?.kind === 'moved' ? commit.record.event.to : null
+    }
+    return undefined
   }
 
   /**
