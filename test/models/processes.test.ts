@@ -139,7 +139,10 @@ test('a model larger than the budget is refused before anything is fetched', asy
   world.hub.publish('o/m', { files })
   const store = await world.open('disk', { budgetBytes: 1_000_000 })
   await expect(store.use('o/m')).rejects.toMatchObject({ kind: 'storage-full' })
-  expect(world.hub.downloads('model.onnx')).toBe(0)
+  // Each of these would fit alone.
+  world.hub.publish('o/three', { files: Object.fromEntries([1, 2, 3].map((i) => [`part-${i}.bin`, testBytes(400_000, i)])) })
+  await expect(store.use('o/three')).rejects.toThrow(/model o\/three needs 1200000 bytes on the local disk, where models may take 1000000/)
+  expect(world.hub.journal.filter(({ path }) => !path.startsWith('/api/'))).toEqual([])
 })
 
 test('a large file is given out while it arrives, and its end only when all was right', async () => {
@@ -153,6 +156,16 @@ test('a large file is given out while it arrives, and its end only when all was 
   release()
   for await (const bytes of reading) parts.push(bytes)
   expect(Buffer.concat(parts).equals(large)).toBe(true)
+  const damaged = testBytes(40_000_000, 2)
+  world.hub.publish('o/damaged', { files: { 'model.bin': damaged } })
+  world.hub.plan(/GET cdn .*damaged/, { corrupt: true }, 5)
+  let count = 0
+  const wrong = (async () => {
+    for await (const bytes of store.read(await store.resolve('o/damaged'), 'model.bin')) count += bytes.length
+  })()
+  // Told when it is found, or when the reader next looks.
+  await expect(wrong).rejects.toMatchObject({ kind: expect.stringMatching(/^(corrupt|unavailable)$/) })
+  expect(count).toBeLessThan(damaged.length)
 }, 60_000)
 
 test('closing does not wait for a hub that stands still; the next store goes on with what came', async () => {
