@@ -247,19 +247,19 @@ export const mutants: readonly Mutant[] = [
       { file: sweep, find: 'standing.manifest.version !== base.manifest.version + 1) continue', replace: 'standing.manifest.version !== base.manifest.version) continue' },
       { file: sweep, find: 'putAt: timeOf(core, manifestKey, head.lastModified) }', replace: 'putAt: timeOf(core, manifestKey, head.date) }' },
     ],
-    seed: 67,
+    seed: 102,
   },
   {
     name: 'a committer that lost to a barrier names what the sweep deletes',
     rule: 'C2: one sweep later, what its plan lists is discarded',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count === before.count) return', replace: 'if (now.count >= before.count) return' }],
-    seed: 596,
+    seed: 779,
   },
   {
     name: 'two sweeps later a committer looks at the last plan only',
     rule: 'C2: the count',
     edits: [{ file: 'src/engine/commit/sweep-fence.ts', find: 'if (now.count !== before.count + 1 || now.id === null) return new Set()', replace: 'if (now.id === null) return new Set()' }],
-    seed: 288,
+    seed: 1161,
   },
   {
     name: "the sweep goes by the process's clock",
@@ -336,7 +336,7 @@ export const mutants: readonly Mutant[] = [
         replace: '  for (let isDone = false; !isDone; ) {\n    const base = await core.readManifest()\n    const { name, id, seq, kind, createdAt } = pin\n    isDone = (await replaceManifest(core, base, { pins: [...base.manifest.pins, { name, id, seq, kind, createdAt }] })).isDone\n  }\n  // A sweep that had given it up may have removed',
       },
     ],
-    seed: 323,
+    seed: 81,
   },
   {
     name: 'a restored collection takes over no snapshots',
@@ -348,15 +348,6 @@ export const mutants: readonly Mutant[] = [
     name: 'the snapshots of what a restore replaces go before it is finished',
     rule: 'E3',
     edits: [{ file: named, find: 'else if (isToReplace(holder, child)) isNeeded = true', replace: '' }],
-    seed: 170,
-  },
-  {
-    name: 'what does not say that it was dropped is removed',
-    rule: 'H3',
-    edits: [
-      { file: trash, find: "manifest.state !== 'live' && !keys.some", replace: '!keys.some' },
-      { file: trash, find: "if (!isDone) return 'waiting'", replace: '' },
-    ],
-    seed: 91292,
+    seed: 44,
   },
 ]
