@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseFile } from '../testing.ts'
+import { decodeAll } from './encoding.ts'
 
 const read = async (bytes: Uint8Array, options = {}) => {
   const { encoding, blocks } = await parseFile('a.txt', bytes, options)
@@ -28,6 +29,16 @@ describe('what is certain', () => {
       message: expect.stringContaining('utf-32le'),
     })
   })
+})
+
+test('every byte of windows-1252 is the character that the Encoding Standard gives it', async () => {
+  const c1 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
+  const label = { label: 'windows-1252', bomBytes: 0, width: 1 } as const
+  for (let byte = 0; byte < 256; byte++) {
+    const character = byte >= 0x80 && byte < 0xa0 ? c1[byte - 0x80]! : String.fromCharCode(byte)
+    expect(decodeAll(new Uint8Array([byte, 0x0a]), label), byte.toString(16)).toBe(`${character}\n`)
+  }
+  expect((await read(latin1('<p>\x93so\x94</p>'), { encoding: 'windows-1252' })).text).toContain('“so”')
 })
 
 describe('what is declared', () => {

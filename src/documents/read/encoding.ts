@@ -66,7 +66,9 @@ export function isUtf8(bytes: Uint8Array, complete = true): boolean {
 
 /** All of `bytes` as text, with U+FFFD where they break the encoding's rules. */
 export function decodeAll(bytes: Uint8Array, encoding: Encoding): string {
-  return new TextDecoder(encoding.label, { ignoreBOM: true }).decode(bytes.subarray(encoding.bomBytes))
+  // As a stream, because Node 20 decodes windows-1252 in one piece as if it were ISO 8859-1, and drops a leading 0xff.
+  const decoder = new TextDecoder(encoding.label, { ignoreBOM: true })
+  return decoder.decode(bytes.subarray(encoding.bomBytes), { stream: true }) + decoder.decode()
 }
 
 function byLabel(label: string): Encoding | null {
