@@ -22,7 +22,9 @@ const mayImport: Record<string, string[]> = {
   library: ['vectorize', 'engine', 'documents', 'embed', 'store', 'vector', 'kernels', 'format', 'text', 'base'],
   api: ['library', 'engine', 'format', 'models', 'base'],
   server: ['api', 'library', 'config', 'models', 'base'],
-  cli: ['server', 'api', 'library', 'vectorize', 'transfer', 'config', 'aws', 'store', 'models', 'base'],
+  doctor: ['vectorize', 'embed', 'models', 'config', 'aws', 'store', 'base'],
+  cli: ['server', 'doctor', 'api', 'migrate', 'library', 'vectorize', 'transfer', 'config', 'aws', 'store', 'models', 'base'],
+  migrate: ['library', 'vectorize', 'engine', 'embed', 'store', 'format', 'base'],
   lambda: ['vectorize', 'config', 'embed', 'base'],
   testing: ['vectorize', 'store', 'base'],
 }

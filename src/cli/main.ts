@@ -8,7 +8,7 @@ import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep }
 import { retryFailed, showDrift, showErrors, showStatus } from './commands/vectorizer-state.ts'
 import { addModelCommands } from './model-commands.ts'
 import { withVectorizers } from './vectorizers.ts'
-import { configure, reporting, withBucket, type Flags } from './run.ts'
+import { reporting, withBucket, type Flags } from './run.ts'
 
 // The SDK would print a notice about the version of Node into our output.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
@@ -240,6 +240,35 @@ command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#c
     }),
   )
 
+command('migrate [source]', 'bring in a home-made layout: files below files/ and vectors as JSON below vectors/ of s3://bucket/prefix or a folder')
+  .option('--to <destination>', 'a collection, <bucket>#<collection>, s3vectors://bucket/index, or an engine: qdrant:…, opensearch:…, pgvector:…')
+  .addOption(new Option('--vectors <how>', 'take old vectors over, or make them anew from the files').choices(['auto', 'reuse', 'embed']).default('auto'))
+  .option('--vector-model <name>', 'what made the old vectors, where their records do not say')
+  .option('--dry-run', 'read everything, say what would be done and what it costs, and write nothing')
+  .option('--rollback', 'take out again what a migration of this source to this destination wrote')
+  .option('--yes', 'the layout is read rightly: do not ask')
+  .option('--no-verify', 'do not read the source once more to check counts, contents and searches')
+  .option('--vectors-prefix <folder>', 'where vectors lie (default: vectors)')
+  .option('--files-prefix <folder>', 'where files lie (default: files)')
+  .option('--vector-field <name>', 'member with the vector')
+  .option('--id-field <name>', 'member with the id')
+  .option('--text-field <name>', 'member with the text')
+  .option('--metadata-field <name>', 'member with the metadata')
+  .option('--metric <metric>', 'cosine, euclidean or dot', 'cosine')
+  .option('--from-endpoint <url>', 'S3 endpoint of the source (default: FROM_AWS_ENDPOINT_URL_S3, then that of the bucket)')
+  .option('--from-region <region>', 'region of the source (default: FROM_AWS_REGION, then that of the bucket)')
+  .option('--to-endpoint <url>', 'S3 Vectors endpoint to write to')
+  .option('--to-region <region>', 'region to write to')
+  .option('--to-profile <name>', 'profile to write with')
+  .option('--parallel <count>', 'steps in flight at once, 1 to 16', '4')
+  .addOption(jsonOption())
+  .action((source: string | undefined, flags: Flags) =>
+    reporting(flags, async () => {
+      const { migrate } = await import('./commands/migrate.ts')
+      await migrate(source, flags)
+    }),
+  )
+
 command('import <kind> <from>', 'bring in what another database holds: chroma <url of a server, or its folder>')
   .option('--collection <name>', 'only this one')
   .option('--tenant <name>', 'tenant of a Chroma server', 'default_tenant')
@@ -282,12 +311,16 @@ for (const direction of ['push', 'pull'] as const) {
     )
 }
 
-command('doctor', 'write, read, list and delete in the bucket, and see whether it keeps conditional writes').action((flags: Flags) =>
-  reporting(flags, async () => {
-    const { checkBucket } = await import('./commands/doctor.ts')
-    await checkBucket(configure(flags))
-  }),
-)
+command('doctor', 'look for what is wrong: credentials, permissions, region, clock, disk, models, servers; and say what mends it')
+  .addOption(jsonOption())
+  .addOption(configOption())
+  .option('--only <check>', 'only this check, and those that it needs; repeatable', each)
+  .action(({ only = [], ...flags }: Flags & { only?: string[] }) =>
+    reporting(flags, async () => {
+      const { examine } = await import('./commands/doctor.ts')
+      if (!(await examine(flags, only))) process.exitCode = 1
+    }),
+  )
 
 const init = program.command('init').description('begin with Windlass: github')
 

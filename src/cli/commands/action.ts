@@ -6,7 +6,7 @@ import { failureText, type TransferReport } from '../../transfer/transfer.ts'
 import { configure, reporting, type Flags } from '../run.ts'
 import { countText, sizeText } from '../text.ts'
 import { withVectorizers, type VectorizerSession } from '../vectorizers.ts'
-import { checkBucket } from './doctor.ts'
+import { examineBucket } from './doctor.ts'
 import { parseCount, tellTransfer, transferFiles } from './transfer-files.ts'
 import { vectorize, type VectorizeResult } from './vectorize.ts'
 import { showStatus } from './vectorizer-state.ts'
@@ -54,7 +54,7 @@ async function runMode(environment: Environment): Promise<void> {
   const bucket = hasBucket || mode === 'doctor' ? bucketUrl(environment, configure(places)) : undefined
   // A declaration may name a directory; without it, the bucket is the one of the secrets.
   if (bucket === undefined ? isSet(environment, 'TIGRIS_BUCKET_NAME') : bucket.startsWith('s3:')) checkSecrets(environment, configure(places))
-  if (mode === 'doctor') return checkBucket(configure(places), bucket)
+  if (mode === 'doctor') return examineBucket(configure(places), bucket)
   const flags: Flags = { ...places, ...(bucket !== undefined && { bucket }), ...(config !== '' && { config }) }
   const names = input('name').split(/[\s,]+/).filter((name) => name !== '')
   const task = mode === 'status' ? statusOf : async (session: VectorizerSession) => vectorizeTable(await vectorize(session, flags))

@@ -1,31 +1,97 @@
+import { lookup } from 'node:dns/promises'
+import { existsSync } from 'node:fs'
+import pc from 'picocolors'
 import { systemClock } from '../../base/clock.ts'
-import { newId, systemRandom } from '../../base/random.ts'
+import { messageOf, WindlassError } from '../../base/errors.ts'
+import { systemRandom } from '../../base/random.ts'
 import type { Configuration } from '../../config/configuration.ts'
-import { storeSettings } from '../../config/load.ts'
-import { openStore } from '../../store/open-store.ts'
-import { PrefixStore } from '../../store/prefix-store.ts'
-import { proveConditionalWrites } from '../../store/prove-conditional-writes.ts'
-import { print } from '../run.ts'
+import { loadConfiguration, storeSettings } from '../../config/load.ts'
+import { BucketProbe } from '../../doctor/bucket-probe.ts'
+import type { DeclaredQueue, DoctorContext, Finding } from '../../doctor/check.ts'
+import { checks } from '../../doctor/checks.ts'
+import { runChecks, type CheckResult } from '../../doctor/run-checks.ts'
+import { declarationFileNames, readDeclarationFile, type DeclarationFile } from '../../vectorize/declaration/read-declaration.ts'
+import { openQueue } from '../../vectorize/events/open-queue.ts'
+import { print, settingsOfFlags, type Flags } from '../run.ts'
+import { declaredBucket } from '../vectorizers.ts'
 
-/**
- * `windlass doctor`: writes, reads, lists and deletes in the bucket, and makes sure that it keeps conditional writes; on keys of its
- * own, which are gone afterwards.
- * @throws {WindlassError} what is missing: a key, a permission, a promise of the store.
- */
-export async function checkBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<void> {
-  const store = await openStore(url, storeSettings(configuration))
+/** `windlass doctor`: runs the checks that apply, and tells of each. @returns whether there is no problem. */
+export async function examine(flags: Flags, only: readonly string[] = []): Promise<boolean> {
+  const asJson = flags.json === true
+  let configuration: Configuration
+  let declared: DeclarationFile | null
   try {
-    const started = systemClock.monotonic()
-    const own = new PrefixStore(store, `doctor/${newId(systemClock.now(), systemRandom)}/`)
-    try {
-      await proveConditionalWrites(own, { clock: systemClock, random: systemRandom })
-    } finally {
-      const keys: string[] = []
-      for await (const { key } of own.list('')) keys.push(key)
-      if (keys.length > 0) await own.delete(keys)
+    configuration = loadConfiguration(settingsOfFlags(flags))
+    declared = await readDeclared(flags)
+  } catch (error) {
+    // Nothing can be asked with settings that are none.
+    const result: CheckResult = { check: 'settings', findings: [{ level: 'problem', what: messageOf(error), mend: 'correct it in .env, the environment or windlass.yaml' }] }
+    if (asJson) print(JSON.stringify({ ok: false, checks: [result] }, null, 2))
+    else tell(result)
+    return false
+  }
+  const url = (declared && declaredBucket(flags, declared)) ?? configuration.bucket().url
+  const origin = url === configuration.bucket().url ? configuration.bucket().origin : declared!.path
+  return report(contextOf(configuration, { url, origin }, declared), { asJson, only })
+}
+
+/** Runs all checks on a bucket that is named otherwise: by the inputs of an action. @throws {WindlassError} `unsupported` where there is a problem. */
+export async function examineBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<void> {
+  const isWell = await report(contextOf(configuration, { url, origin: url === configuration.bucket().url ? configuration.bucket().origin : 'bucket' }, null), { asJson: false, only: ['settings', 'clock', 'conditional-writes', 'endpoint', 'disk', 'models'] })
+  if (!isWell) throw new WindlassError('unsupported', 'doctor found a problem: see above')
+}
+
+async function report(context: DoctorContext, { asJson, only }: { asJson: boolean; only: readonly string[] }): Promise<boolean> {
+  const results: CheckResult[] = []
+  try {
+    for await (const result of runChecks(checks, context, only)) {
+      results.push(result)
+      if (!asJson) tell(result)
     }
-    print(`${store.url}: reads, writes, lists and deletes; conditional writes hold (${((systemClock.monotonic() - started) / 1000).toFixed(1)} s)`)
   } finally {
-    await store.close?.()
+    await context.probe.close()
+  }
+  const count = (level: Finding['level']) => results.flatMap(({ findings }) => findings).filter((each) => each.level === level).length
+  const [problems, warnings] = [count('problem'), count('warning')]
+  if (asJson) print(JSON.stringify({ ok: problems === 0, bucket: context.bucket.url, checks: results }, null, 2))
+  else print(problems + warnings === 0 ? '\nAll is well.' : `\n${problems} ${problems === 1 ? 'problem' : 'problems'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}.`)
+  return problems === 0
+}
+
+async function readDeclared(flags: Flags): Promise<DeclarationFile | null> {
+  if (typeof flags.config === 'string') return readDeclarationFile(flags.config)
+  return declarationFileNames.some((name) => existsSync(name)) ? readDeclarationFile() : null
+}
+
+function contextOf(configuration: Configuration, bucket: DoctorContext['bucket'], declared: DeclarationFile | null): DoctorContext {
+  const shared = { clock: systemClock, random: systemRandom }
+  const probe = new BucketProbe(bucket.url, () => storeSettings(configuration), shared)
+  return {
+    ...shared,
+    configuration,
+    bucket,
+    probe,
+    queues: queuesOf(declared, configuration),
+    nodeVersion: process.versions.node,
+    processEnvironment: process.env,
+    hasAddress: (host) => lookup(host).then(() => true, () => false),
+  }
+}
+
+function queuesOf(declared: DeclarationFile | null, configuration: Configuration): DeclaredQueue[] {
+  const { environment } = configuration
+  return (declared?.declaration.vectorizers ?? []).flatMap((each) => {
+    if (each.source.type !== 's3' || !each.source.events) return []
+    return [{ vectorizer: each.name, open: () => openQueue(each, { environment, clock: systemClock, random: systemRandom, storeSettings: storeSettings(configuration) }) }]
+  })
+}
+
+function tell({ check, findings, skipped }: CheckResult): void {
+  const marks = { ok: pc.green('ok'), warning: pc.yellow('warning'), problem: pc.red('problem') }
+  if (skipped !== undefined) print(`${pc.dim('skipped')}  ${check}: ${skipped} comes first`)
+  for (const { level, what, why, mend } of findings) {
+    print(`${marks[level]}${' '.repeat(9 - level.length)}${check}: ${what}`)
+    if (why !== undefined) print(`${' '.repeat(9)}${pc.dim(why)}`)
+    for (const line of mend?.split('\n') ?? []) print(`${' '.repeat(9)}→ ${line}`)
   }
 }
