@@ -3,8 +3,9 @@ import { fromUtf8Lenient, toUtf8, utf8Length } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { newId, newNonce } from '../base/random.ts'
 import { catalogKey, catalogPrefix, dataPrefix, decodeCatalogEntry, encodeCatalogEntry, nameOfCatalogKey, type CatalogEntry } from '../format/catalog-entry.ts'
-import { decodeManifest, manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
+import { manifestKey, type CollectionSchema, type Manifest } from '../format/manifest.ts'
 import { putFirstManifest } from './commit/first-manifest.ts'
+import { takeBack } from './commit/next-manifest.ts'
 import type { EngineContext } from './core.ts'
 
 /** How often making a collection is begun again with a new id. */
@@ -58,12 +59,10 @@ export class Catalog {
    * @throws {WindlassError} `conflict` when the name is taken.
    */
   async claim(name: string, id: string): Promise<boolean> {
-    const { store } = this.#context
     const looked = await this.#look(name)
     if (looked.entry && looked.entry.id !== id) throw nameTaken(name)
     if (!looked.entry) await this.#putEntry(name, id, looked.etag)
-    const manifest = await store.get(dataPrefix(id) + manifestKey, { fresh: true })
-    if (manifest.kind !== 'found' || decodeManifest(manifest.bytes, manifestKey).state !== 'live') {
+    if (!(await takeBack(this.#context, id))) {
       await this.drop(name, id)
       return false
     }

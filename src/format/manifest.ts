@@ -47,6 +47,11 @@ export interface Manifest {
    * again when it has that one's snapshots.
    */
   readonly restores?: { readonly from: string; readonly at: number } | undefined
+  /**
+   * Set by a sweep that takes a live collection for nameless, before it looks at the names for the last time; absent again after any other
+   * change. Who writes takes it back first.
+   */
+  readonly abandoned?: boolean | undefined
   /** What the rows add up to; absent where it is not known. */
   readonly content?: ContentSum
 }
@@ -176,6 +181,7 @@ export function checkManifest(shape: JsonShape, value: unknown, key: string = ma
     shape.id(restores.from, 'restores.from')
     shape.integer(restores.at, 'restores.at', 1)
   }
+  if (manifest.abandoned !== undefined && typeof manifest.abandoned !== 'boolean') shape.fail('abandoned', 'true or false', manifest.abandoned)
   if (manifest.content !== undefined) {
     const content = shape.object(manifest.content, 'content')
     shape.integer(content.floor, 'content.floor', 0)

@@ -15,6 +15,7 @@ const writer = 'src/engine/commit/writer.ts'
 const core = 'src/engine/core.ts'
 const flush = 'src/engine/maintain/flush.ts'
 const replaceManifest = 'src/engine/commit/replace-manifest.ts'
+const nextManifest = 'src/engine/commit/next-manifest.ts'
 const merge = 'src/engine/maintain/merge.ts'
 const sweep = 'src/engine/maintain/sweep.ts'
 const snapshots = 'src/engine/maintain/snapshots.ts'
@@ -27,7 +28,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'manifest put without its condition',
     rule: 'the manifest is replaced by compare-and-swap',
-    edits: [{ file: replaceManifest, find: '{ condition: { ifMatch: base.etag } }', replace: '{}' }],
+    edits: [{ file: nextManifest, find: '{ condition: { ifMatch: base.etag } }', replace: '{}' }],
     seed: 4,
   },
   {
@@ -182,7 +183,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'equal manifest bytes: a nonce is used again',
     rule: 'D1',
-    edits: [{ file: replaceManifest, find: 'nonce: newNonce(random),', replace: 'nonce: manifest.pastNonces[0] ?? newNonce(random),' }],
+    edits: [{ file: nextManifest, find: 'nonce: newNonce(random),', replace: 'nonce: manifest.pastNonces[0] ?? newNonce(random),' }],
     seed: 2,
   },
   {

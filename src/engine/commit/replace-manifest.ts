@@ -1,9 +1,9 @@
 import { isWindlassError, WindlassError } from '../../base/errors.ts'
-import { newNonce } from '../../base/random.ts'
-import { decodeManifest, encodeManifest, manifestKey, pastManifestKey, pastNoncesMax, type Manifest } from '../../format/manifest.ts'
+import { decodeManifest, manifestKey, pastManifestKey, type Manifest } from '../../format/manifest.ts'
 import { Catalog } from '../catalog.ts'
 import type { CollectionCore } from '../core.ts'
 import type { LoadedManifest } from './manifest-object.ts'
+import { nextManifest, putIfAbsent, putNextManifest } from './next-manifest.ts'
 
 /** What came of a manifest put. `standing`: the newest manifest that was seen. */
 export interface Replaced {
@@ -22,20 +22,12 @@ export interface Replaced {
 export async function replaceManifest(core: CollectionCore, base: LoadedManifest, change: Partial<Manifest>): Promise<Replaced> {
   const { store, random } = core.context
   const { manifest } = base
-  const next: Manifest = {
-    ...manifest,
-    ...change,
-    version: manifest.version + 1,
-    nonce: newNonce(random),
-    pastNonces: [manifest.nonce, ...manifest.pastNonces].slice(0, pastNoncesMax),
-  }
-  await putIfAbsent(core, core.prefix + pastManifestKey(manifest.version), base.bytes)
   const key = core.prefix + manifestKey
-  const bytes = encodeManifest(next)
+  const next = nextManifest(base, change, random)
+  await putIfAbsent(core, core.prefix + pastManifestKey(manifest.version), base.bytes)
   core.noteManifestPut()
   try {
-    const { etag, date } = await store.put(key, bytes, { condition: { ifMatch: base.etag } })
-    const standing = { manifest: next, bytes, etag, date }
+    const standing = await putNextManifest(core.context, base, next)
     await core.tryAdopt(standing)
     return { isDone: true, standing }
   } catch (error) {
@@ -59,13 +51,4 @@ export async function markGone(core: CollectionCore): Promise<void> {
   const name = core.view?.name ?? core.id
   // Missing although a name stands for it: that is damage, and no trash.
   if ((await catalog.find(name)) !== core.id) await catalog.markDropped(core.id, name)
-}
-
-/** Puts an object of which only one version can ever be. */
-export async function putIfAbsent(core: CollectionCore, key: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await core.context.store.put(key, bytes, { condition: { ifAbsent: true } })
-  } catch (error) {
-    if (!isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
-  }
 }

@@ -8,6 +8,7 @@ import type { Batch, WriteResult } from '../types.ts'
 import { checkBatch } from '../validate.ts'
 import { loadManifest } from './manifest-object.ts'
 import { ageMs, type Moment } from './moment.ts'
+import { takeBack } from './next-manifest.ts'
 import { Resolver, type ResolvedBatch } from './resolve.ts'
 
 interface QueuedBatch {
@@ -75,6 +76,7 @@ export class Writer {
       for (;;) {
         await this.#settle()
         await this.#core.refresh()
+        await this.#takeBack()
         const view = await this.#core.open()
         if (view.ended) return
         // The view goes on while `prepare` works, perhaps past another's end: the number is the one that was looked at and prepared.
@@ -109,6 +111,13 @@ export class Writer {
     }
   }
 
+  async #takeBack(): Promise<void> {
+    const core = this.#core
+    if (!core.view?.manifest.abandoned) return
+    await core.manifestLane.run(() => takeBack(core.context, core.id))
+    await core.reload()
+  }
+
   #takeGroup(): QueuedBatch[] {
     let size = 0
     let count = 0
@@ -125,6 +134,7 @@ export class Writer {
     const { settings } = core.context
     await core.open()
     await this.#settle()
+    await this.#takeBack()
     await this.#relieve()
     let fresh = false
     for (;;) {

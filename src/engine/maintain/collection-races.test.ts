@@ -4,7 +4,7 @@ import { WindlassError } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
 import { logKey } from '../../format/log-record.ts'
 import type { MemoryStore } from '../../store/memory-store.ts'
-import type { PutOptions, PutResult } from '../../store/object-store.ts'
+import type { ObjectStore, PutOptions, PutResult } from '../../store/object-store.ts'
 import { WrappingStore } from '../../store/wrapping-store.ts'
 import { FaultyStore } from '../../testing/faulty-store.ts'
 import type { EngineCollection } from '../collection.ts'
@@ -36,12 +36,17 @@ function signal(): { promise: Promise<void>; resolve: () => void } {
 }
 
 /** A store whose first put of a key that `test` picks waits until it is woken. */
-function sleepBeforePut(store: MemoryStore, test: (key: string) => boolean) {
+function sleepBeforePut(store: ObjectStore, test: (key: string) => boolean) {
+  return sleepBefore(store, ({ operation, key }) => operation === 'put' && test(key))
+}
+
+/** A store whose first request that `test` picks waits until it is woken. */
+function sleepBefore(store: ObjectStore, test: (request: { operation: string; key: string }) => boolean) {
   const asleep = signal()
   const awake = signal()
   let isFirst = true
-  const before = async ({ operation, key }: { operation: string; key: string }) => {
-    if (operation !== 'put' || !isFirst || !test(key)) return
+  const before = async (request: { operation: string; key: string }) => {
+    if (!isFirst || !test(request)) return
     isFirst = false
     asleep.resolve()
     await awake.promise
@@ -272,6 +277,50 @@ test('a pin that seemed lost and arrives later is ours, and so is taking it away
   late.delays = true
   await c.deleteSnapshot('s')
   expect(await c.listSnapshots()).toEqual([])
+})
+
+describe('a collection whose maker wakes up while a sweep takes it for abandoned', () => {
+  test.each(['maker', 'another', 'another, while the maker sleeps again'])('loses nothing that the %s was told is written, between whichever two requests of the sweep that is', async (who) => {
+    let isOver = false
+    for (let at = 1; !isOver; at++) {
+      const { store, clock, open } = world()
+      const named = sleepBefore(store, ({ operation, key }) => operation === 'put' && key === 'catalog/c')
+      let isNamed = false
+      const looked = sleepBefore(named.sleeper, ({ operation, key }) => {
+        isNamed ||= key === 'catalog/c' && operation === 'put'
+        return isNamed && operation === 'get' && key.endsWith('/manifest')
+      })
+      const making = open(looked.sleeper).create('c', schema())
+      await named.sleeping
+      clock.ms += graceMs + 1
+      let isWritten = false
+      let seen = 0
+      const before = async () => {
+        if (++seen !== at) return
+        named.wake()
+        await looked.sleeping
+        if (who !== 'another, while the maker sleeps again') {
+          looked.wake()
+          await making
+        }
+        const write = async () => put(who === 'maker' ? await making : await open().collection('c'), 'k')
+        await write().then(
+          () => (isWritten = true),
+          // Where the sweep was faster.
+          (error: unknown) => expect(error).toMatchObject({ kind: 'not-found' }),
+        )
+      }
+      await open(new FaultyStore(store, { random: seededRandom(2), hooks: { before } })).sweepTrash()
+      named.wake()
+      looked.wake()
+      await making
+      expect(await keysIn(await open().collection('c')), `request ${at}`).toEqual(isWritten ? ['k'] : [])
+      await sweepAll(open, clock, 'c', 3)
+      expect(await keysIn(await open().collection('c')), `request ${at}, later`).toEqual(isWritten ? ['k'] : [])
+      isOver = seen < at
+      if (isOver) expect(at, 'as many requests as such a sweep makes').toBeGreaterThan(8)
+    }
+  })
 })
 
 test('409 although nobody has the key is tried again, and does not say that the name is taken', async () => {

@@ -7,7 +7,8 @@ import { decodeManifest, encodeManifest, manifestKey, type Manifest } from '../.
 import { firstManifest, type Catalog } from '../catalog.ts'
 import { readCommit, readLogAfter } from '../commit/log.ts'
 import { findManifest, type LoadedManifest } from '../commit/manifest-object.ts'
-import { putIfAbsent, replaceManifest } from '../commit/replace-manifest.ts'
+import { putIfAbsent } from '../commit/next-manifest.ts'
+import { replaceManifest } from '../commit/replace-manifest.ts'
 import { CollectionCore, type EngineContext } from '../core.ts'
 import { unpinBranch } from './branch-pins.ts'
 import { inheritSnapshots } from './restore.ts'
@@ -107,13 +108,25 @@ class MarkedId {
     const isRestored = loaded.manifest.restores ? await this.#finishRestore(loaded.manifest.restores) : false
     if (isRestored === null) return 'waiting'
     if (isRestored) return this.#unmark('in use')
+    const announced = await this.#announce(loaded)
+    if (!announced) return 'waiting'
     // Renamed since its mark was read, or before: the log says so before the old name is let go (docs/protocol.md, H5).
     for (let name = this.#name; ; ) {
-      const told = await this.#readLog(loaded)
-      if (told.name === name) return this.#purge(loaded, told.state)
+      if ((await this.#catalog.find(name).catch(ignoreBadName)) === this.#id) return this.#unmark('in use')
+      const told = await this.#readLog(announced)
+      if (told.name === name) return this.#purge(announced, told.state)
       name = told.name
-      if ((await this.#catalog.find(name)) === this.#id) return this.#unmark('in use')
     }
+  }
+
+  /**
+   * Says that it is taken for nameless, before the names are looked at for the last time: who finds it by a name after that look, takes this
+   * back before it writes, and then it cannot be dropped by who looked. @returns null when the manifest changed meanwhile.
+   */
+  async #announce(loaded: LoadedManifest): Promise<LoadedManifest | null> {
+    if (loaded.manifest.abandoned) return loaded
+    const { isDone, standing } = await replaceManifest(this.#core, loaded, { abandoned: true })
+    return isDone && standing.manifest.abandoned ? standing : null
   }
 
   /** What the log above the floor says of a collection: the name that it was given last, and how it ended, if it did. */
