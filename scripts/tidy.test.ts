@@ -76,3 +76,16 @@ test('every folder of src is in the table', () => {
   const folders = new Set(paths.filter((path) => path.includes('/')).map((path) => path.split('/')[0]!))
   expect([...folders].filter((folder) => !(folder in mayImport))).toEqual([])
 })
+
+test('the console speaks HTTP only: it imports its own files and preact, and names no other host', () => {
+  const folder = join(source, '../console')
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((each) => /\.tsx?$/.test(each) && !testOnly.test(each))) {
+    const text = readFileSync(join(folder, path), 'utf8')
+    expect(text.split('\n').length, path).toBeLessThanOrEqual(linesMax)
+    for (const [, specifier] of text.matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
+      if (specifier!.startsWith('.')) expect(relative(folder, join(folder, dirname(path), specifier!)), `${path} imports ${specifier}`).not.toMatch(/^\.\./)
+      else expect(specifier, path).toMatch(/^preact(\/hooks)?$/)
+    }
+    expect(text, path).not.toMatch(/https?:\/\/(?!localhost|127\.0\.0\.1)|innerHTML|insertAdjacentHTML/)
+  }
+})

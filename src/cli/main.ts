@@ -6,6 +6,7 @@ import { list, remove, repair, showConfiguration, stats, verify } from './comman
 import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
 import { retryFailed, showDrift, showErrors, showStatus } from './commands/vectorizer-state.ts'
+import { addInitCommands } from './init-commands.ts'
 import { addModelCommands } from './model-commands.ts'
 import { withVectorizers } from './vectorizers.ts'
 import { reporting, withBucket, type Flags } from './run.ts'
@@ -322,20 +323,7 @@ command('doctor', 'look for what is wrong: credentials, permissions, region, clo
     }),
   )
 
-const init = program.command('init').description('begin with Windlass: github')
-
-init
-  .command('github')
-  .description('write a workflow that keeps an index in step with the repository, and say which secrets it needs')
-  .option('--dry-run', 'show it and write nothing')
-  .option('--force', 'replace a workflow that is there')
-  .option('--uses <action>', 'run the action, owner/repository/action@ref, instead of the package from npm')
-  .action((flags: Flags) =>
-    reporting(flags, async () => {
-      const { initGithub } = await import('./commands/init-github.ts')
-      initGithub(flags, { version })
-    }),
-  )
+addInitCommands(program, version)
 
 program.command('action', { hidden: true }).action(async () => {
   const { runAction } = await import('./commands/action.ts')

@@ -5,6 +5,7 @@ import { copyIndex, type CopyReport } from '../../api/s3vectors/copy/copy-index.
 import type { Comparison } from '../../api/s3vectors/copy/compare.ts'
 import type { IndexPlace } from '../../api/s3vectors/copy/index-place.ts'
 import { BucketPlace } from '../../api/s3vectors/copy/bucket-place.ts'
+import type { IndexName } from '../../api/s3vectors/names.ts'
 import { parsePlace } from '../../api/s3vectors/copy/parse-place.ts'
 import { ServicePlace, type ServiceSettings } from '../../api/s3vectors/copy/service-place.ts'
 import type { Configuration } from '../../config/configuration.ts'
@@ -52,14 +53,20 @@ async function openPlace(text: string, side: 'from' | 'to', flags: Flags, config
     if (wrong) throw new WindlassError('invalid', `--${side}-${wrong.toLowerCase()} goes with s3vectors://bucket/index, not with ${JSON.stringify(text)}`, { path: side })
     return new BucketPlace(await openBucket(configuration, place.url), place.collection, { clock: systemClock, isSource: side === 'from' })
   }
-  const region = flag('Region') ?? place.region ?? configuration.text('region')
+  return openIndex(place, side, flags, configuration)
+}
+
+/** The index behind an S3 Vectors endpoint that `--from-…` or `--to-…` tell more of. */
+export function openIndex({ index, region: known }: { readonly index: IndexName; readonly region?: string }, side: 'from' | 'to', flags: Flags, configuration: Configuration): Promise<ServicePlace> {
+  const flag = (name: 'Endpoint' | 'Region' | 'Profile') => flags[`${side}${name}`]
+  const region = flag('Region') ?? known ?? configuration.text('region')
   const settings: ServiceSettings = {
     ...(process.env.AWS_MAX_ATTEMPTS === undefined && { maxAttempts: attemptsMax }),
     ...(typeof region === 'string' && { region }),
     ...(typeof flag('Endpoint') === 'string' && { endpoint: flag('Endpoint') as string }),
     ...(typeof flag('Profile') === 'string' ? { profile: flag('Profile') as string } : credentialsOf(configuration)),
   }
-  return ServicePlace.open(place.index, settings)
+  return ServicePlace.open(index, settings)
 }
 
 /** Keys of `.env`, which the SDK does not read; those of a store that is not AWS are not meant. */

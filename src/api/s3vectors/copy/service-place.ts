@@ -1,5 +1,6 @@
 import type * as Sdk from '@aws-sdk/client-s3vectors'
 import { messageOf, WindlassError, type ErrorKind } from '../../../base/errors.ts'
+import { chunksOf } from '../../../base/groups.ts'
 import { loadOptional } from '../../../base/optional.ts'
 import type { Metadata } from '../../../format/record.ts'
 import type { IndexName } from '../names.ts'
@@ -16,6 +17,7 @@ export interface ServiceSettings {
 
 /** Limits of one request of the service. */
 const keysMax = 100
+const deleteMax = 500
 const pageMax = 1000
 // A throttled copy waits, it does not fail: `adaptive` lowers the rate of requests to what the service takes.
 const retryMode = 'adaptive'
@@ -98,6 +100,11 @@ export class ServicePlace implements IndexPlace {
   async put(records: readonly CopiedRecord[]): Promise<void> {
     const vectors = records.map(({ key, vector, metadata }) => ({ key, data: { float32: toNumbers(vector!) }, metadata: metadata as NonNullable<Sdk.PutInputVector['metadata']> }))
     await this.#send(() => this.#client.send(new this.#sdk.PutVectorsCommand({ ...this.#index, vectors })))
+  }
+
+  /** An absent key is no error. */
+  async delete(keys: readonly string[]): Promise<void> {
+    for (const part of chunksOf(keys, deleteMax)) await this.#send(() => this.#client.send(new this.#sdk.DeleteVectorsCommand({ ...this.#index, keys: part })))
   }
 
   async query(vector: Float32Array, k: number): Promise<string[]> {
