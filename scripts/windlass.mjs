@@ -11,7 +11,7 @@ export function run(command, args) {
 export function prepare() {
   if (!['commander', 'assemblyscript'].every((name) => existsSync(join(root, 'node_modules', name)))) run('npm', ['install', '--no-audit', '--no-fund'])
   const main = join(root, 'dist/cli/main.js')
-  const newest = Math.max(...readdirSync(join(root, 'src'), { recursive: true }).map((path) => statSync(join(root, 'src', path)).mtimeMs))
+  const newest = Math.max(...['src', 'console'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((path) => statSync(join(root, folder, path)).mtimeMs)))
   if (!existsSync(main) || statSync(main).mtimeMs < newest) run('npm', ['run', '--silent', 'build'])
 }
 export const main = join(root, 'dist/cli/main.js')

@@ -1,7 +1,8 @@
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { EventAnswer } from '../library/event-door.ts'
-import type { Bucket } from '../library/types.ts'
+import type { Bucket, Vectorizer } from '../library/types.ts'
+import type { ModelStore } from '../models/model-store.ts'
 import type { KeySource } from './access.ts'
 import type { BodyBudget } from './request-body.ts'
 import type { Scratch } from './upload.ts'
@@ -19,6 +20,10 @@ export interface ApiContext {
   readonly random: Random
   /** Runs at most a few file conversions at once. */
   indexing<Value>(task: () => Promise<Value>): Promise<Value>
+  /** Those that this server was started with. */
+  readonly vectorizers: readonly Vectorizer[]
+  /** Opens the model store where it is not open yet. */
+  models(): Promise<ModelStore>
   /** Hands events to a declared vectorizer. @throws {WindlassError} `not-found` where none of this name is. */
   applyEvents(vectorizer: string, message: unknown): Promise<EventAnswer>
   /** False while the server drains. */

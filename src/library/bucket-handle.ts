@@ -14,15 +14,18 @@ import type { VectorizeContext } from '../vectorize/run/context.ts'
 import { statePrefix, Vectorizer } from '../vectorize/vectorizer.ts'
 import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
 import { IdentifiedCollection } from './identified-collection.ts'
-import type { Bucket, Collection, CollectionOptions, CollectionSummary, DocumentCollection, Health, HealthCheck, Problem } from './types.ts'
+import { MapMaker } from './map/map-maker.ts'
+import type { Bucket, Collection, CollectionOptions, CollectionSummary, DocumentCollection, Health, HealthCheck, Problem, StorageReport } from './types.ts'
 
 /** Names of collections in another engine that are kept open. */
 const enginesMax = 200
+const objectsListedMax = 100_000
 
 /** A bucket and everything in it, opened in this process. */
 export class BucketHandle implements Bucket {
   readonly url: string
   readonly namespaces: Namespaces
+  readonly maps: MapMaker
   readonly #store: ObjectStore
   readonly #counting: CountingStore
   readonly #context: LibraryContext
@@ -34,6 +37,7 @@ export class BucketHandle implements Bucket {
     this.#counting = counting
     this.#context = context
     this.namespaces = new Namespaces(context.database.context)
+    this.maps = new MapMaker(store, context.clock)
   }
 
   async createCollection(name: string, options: CollectionOptions = {}): Promise<Collection> {
@@ -88,7 +92,10 @@ export class BucketHandle implements Bucket {
   }
 
   async dropCollection(name: string): Promise<void> {
+    const known = await this.#context.database.collection(name).catch(() => null)
     await this.#context.database.drop(name)
+    // One that stays is found when the next map is made.
+    if (known) await this.maps.remove(known.id).catch(() => undefined)
   }
 
   async collectionById(id: string): Promise<IdentifiedCollection> {
@@ -137,6 +144,23 @@ export class BucketHandle implements Bucket {
     return { ok: checks.every(({ ok }) => ok), bucket: this.url, checks }
   }
 
+  async storage(name: string, options: { signal?: AbortSignal } = {}): Promise<StorageReport> {
+    const { id } = await this.#context.database.collection(name)
+    const prefix = `data/${id}/`
+    const kinds: Record<string, { objectCount: number; sizeBytes: number }> = {}
+    let objectCount = 0
+    let sizeBytes = 0
+    for await (const { key, size } of this.#store.list(prefix, options)) {
+      if (objectCount === objectsListedMax) return { kinds, objectCount, sizeBytes, isComplete: false }
+      const kind = (kinds[key.slice(prefix.length).split('/')[0]!] ??= { objectCount: 0, sizeBytes: 0 })
+      kind.objectCount++
+      kind.sizeBytes += size
+      objectCount++
+      sizeBytes += size
+    }
+    return { kinds, objectCount, sizeBytes, isComplete: true }
+  }
+
   async verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }> {
     return this.#context.database.with(name, (collection) => collection.verify())
   }
@@ -159,6 +183,7 @@ export class BucketHandle implements Bucket {
   }
 
   async close(): Promise<void> {
+    await this.maps.close()
     for (const engine of await Promise.allSettled(this.#engines.values())) if (engine.status === 'fulfilled') await engine.value.close()
     await this.#context.database.close()
     await this.#store.close?.()

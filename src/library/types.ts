@@ -1,8 +1,9 @@
-import type { ListPage, Match, QueryOptions, QueryResult, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
+import type { ListPage, Match, QueryOptions, QueryResult, QueryStats, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
 import type { VectorizerInput } from '../vectorize/declaration/declaration.ts'
 import type { Vectorizer } from '../vectorize/vectorizer.ts'
 import type { IdentifiedCollection } from './identified-collection.ts'
 import type { Namespace } from '../engine/namespaces.ts'
+import type { MapOutcome, MapState } from './map/map-maker.ts'
 import type { JsonValue } from '../format/json-shape.ts'
 import type { CollectionSchema } from '../format/manifest.ts'
 import type { Metadata } from '../format/record.ts'
@@ -86,6 +87,8 @@ export interface SearchOptions extends ReadOptions {
   readonly filter?: unknown
   readonly mode?: 'hybrid' | 'vector' | 'text'
   readonly fusion?: Fusion
+  /** Told what the search did, before it resolves; not by another engine than the bucket. */
+  readonly onStats?: (stats: QueryStats) => void
 }
 
 /** A passage that answers a question. */
@@ -201,15 +204,39 @@ export interface Health {
   readonly checks: readonly HealthCheck[]
 }
 
+/** What is stored under a collection's own prefix, by kind of object; what a branch shares with its origin is the origin's. */
+export interface StorageReport {
+  readonly kinds: Readonly<Record<string, { readonly objectCount: number; readonly sizeBytes: number }>>
+  readonly objectCount: number
+  readonly sizeBytes: number
+  /** False: there are more objects than were listed. */
+  readonly isComplete: boolean
+}
+
 export interface Problem {
   readonly object: string
   readonly message: string
+}
+
+/** Maps of collections: records in the plane, such that near ones stay near. One is made at a time; it is kept in the bucket. */
+export interface CollectionMaps {
+  state(collection: Collection): Promise<MapState>
+  /**
+   * Makes a map, unless that is under way, or less than a tenth of the records has changed since the last one and `force` is not set.
+   * @returns When it ends, how; it never rejects.
+   */
+  start(collection: Collection, options?: { force?: boolean }): Promise<MapOutcome>
+  /** Gives up what is under way. */
+  cancel(collectionId: string): Promise<void>
+  /** Gives up what is under way, and forgets the map. */
+  remove(collectionId: string): Promise<void>
 }
 
 /** A bucket, opened. */
 export interface Bucket {
   readonly url: string
   readonly namespaces: NamespaceDirectory
+  readonly maps: CollectionMaps
   createCollection(name: string, options?: CollectionOptions): Promise<Collection>
   /** @throws {WindlassError} `not-found`. */
   collection(name: string): Promise<Collection>
@@ -236,6 +263,8 @@ export interface Bucket {
   restoreCollection(name: string, snapshot: string): Promise<Collection>
   /** Deep: reaches the bucket, proves conditional writes, reads every open collection's lag and last maintenance error. */
   health(): Promise<Health>
+  /** Lists the objects of a collection, 100,000 at most: one request for a thousand. @throws {WindlassError} `not-found`. */
+  storage(name: string, options?: { signal?: AbortSignal }): Promise<StorageReport>
   /** Reads every object the collection names and checks every checksum. `notes` are oddities that damage nothing. */
   verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }>
   /** Recovers what can be: a lost manifest from its last copy and the log, damaged segments from snapshots and the log; names what cannot. */
@@ -254,4 +283,4 @@ export interface Bucket {
   close(): Promise<void>
 }
 
-export type { CollectionSchema, JsonValue, Namespace, Match, RowInput, RowView, WriteResult, QueryResult, CollectionStats, ListPage }
+export type { MapOutcome, MapState, Vectorizer, CollectionSchema, JsonValue, Namespace, Match, RowInput, RowView, WriteResult, QueryResult, CollectionStats, ListPage }

@@ -40,10 +40,11 @@ const defaultRegion = 'us-east-1'
 
 /**
  * Serves every door of the configured bucket on one port.
- * @param options.vectorizers Those that events may be handed in for.
+ * @param options.vectorizers Those that events may be handed in for, and that the console shows.
+ * @param options.consoleFolder Where the console was built, if not where it belongs.
  * @throws {WindlassError} `invalid` for a configuration that cannot be served, `unavailable` when the port is taken.
  */
-export async function serve(configuration: Configuration, { version, vectorizers = () => [] }: { version: string; vectorizers?: (bucket: Bucket) => readonly Vectorizer[] }): Promise<RunningServer> {
+export async function serve(configuration: Configuration, { version, vectorizers = () => [], consoleFolder }: { version: string; vectorizers?: (bucket: Bucket) => readonly Vectorizer[]; consoleFolder?: string }): Promise<RunningServer> {
   const clock = systemClock
   const random = systemRandom
   const host = configuration.text('host')!
@@ -67,7 +68,8 @@ export async function serve(configuration: Configuration, { version, vectorizers
   if (configuration.boolean('preload')) await preload(bucket, log)
   const metrics = new Metrics(bucket, { scratchBytes: () => scratch.usedBytes, modelState: () => models.state() })
   const indexing = new Semaphore(indexingMax, indexingWaitingMax)
-  const events = new EventDoor(vectorizers(bucket), clock)
+  const declared = vectorizers(bucket)
+  const events = new EventDoor(declared, clock)
   let ready = true
   const context: ApiContext = {
     bucket,
@@ -80,6 +82,8 @@ export async function serve(configuration: Configuration, { version, vectorizers
     clock,
     random,
     indexing: (task) => indexing.run(task),
+    vectorizers: declared,
+    models: () => models.store(),
     applyEvents: (name, message) => events.apply(name, message),
     isReady: () => ready,
     modelChecks: () => models.checks(),
@@ -89,6 +93,7 @@ export async function serve(configuration: Configuration, { version, vectorizers
   const onFault = (error: unknown, requestId: string) => log.error(messageOf(error), { requestId, stack: error instanceof Error ? error.stack : undefined })
   const app = createApp(context, {
     log,
+    consoleFolder,
     metrics,
     hub: { models: () => models.store(), keys: () => keys.keys(), clock, onFault: (error) => log.error(messageOf(error)) },
     chroma: { allowReset: configuration.boolean('allow-reset') === true, consistency: configuration.text('consistency') as 'strong' | 'eventual', onFault },

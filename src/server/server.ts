@@ -13,11 +13,12 @@ import { createChromaApi, isChromaPath, respondError } from '../api/chroma/chrom
 import type { ChromaDoorSettings } from '../api/chroma/context.ts'
 import { createRestApi, errorResponse, type RestEnvironment } from '../api/rest/rest-api.ts'
 import { createS3VectorsApi, type S3VectorsSettings } from '../api/s3vectors/s3vectors-api.ts'
+import { createConsole } from './console-assets.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What a request passes on its way to a door: an id, the guard, the count, the log. */
-export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma, hub }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings; chroma: ChromaDoorSettings; hub: HubDoor }): Hono<RestEnvironment> {
+export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma, hub, consoleFolder }: { log: Log; metrics: Metrics; s3vectors: S3VectorsSettings; chroma: ChromaDoorSettings; hub: HubDoor; consoleFolder?: string | undefined }): Hono<RestEnvironment> {
   const { clock, random, corsOrigins, allowedHosts, keys } = context
   const app = new Hono<RestEnvironment>()
   app.use(async (c, next) => {
@@ -31,7 +32,8 @@ export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma
     const route = c.get('route') ?? 'none'
     metrics.end(c.req.method, route, c.res.status, ms / 1000)
     c.header('x-request-id', requestId)
-    c.header('cache-control', 'no-store')
+    // Answers are of this moment, but for the parts of the console, which say so themselves.
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     // What is left of a refused body is not read: nothing else can come on that connection.
     if (c.res.status >= 400 && isLarge(c.req.raw)) c.header('connection', 'close')
     c.header('x-content-type-options', 'nosniff')
@@ -44,6 +46,7 @@ export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma
     guardRequest(c.req.raw, { hasKeys: keys.keys().length > 0, allowedHosts, corsOrigins })
     await next()
   })
+  app.route('/', createConsole(consoleFolder))
   app.route('/', createHubApi(hub, '/hf'))
   app.route('/', createS3VectorsApi(context, s3vectors))
   app.route('/', createChromaApi(context, chroma))

@@ -1,7 +1,7 @@
 import type { EmbeddingModel } from '../embed/embedding-model.ts'
 import type { EngineCollection } from '../engine/collection.ts'
 import { parseFilter } from '../engine/query/filter.ts'
-import type { Fusion, Match, ReadOptions } from '../engine/types.ts'
+import type { Fusion, Match, QueryStats, ReadOptions } from '../engine/types.ts'
 import { limits } from '../base/limits.ts'
 import type { Metadata } from '../format/record.ts'
 import { analyzerIdOf, createAnalyzerById } from '../text/analyzer.ts'
@@ -15,6 +15,8 @@ export interface PassageSearchOptions extends ReadOptions {
   /** Default `hybrid`: by meaning and by words. */
   readonly mode?: 'hybrid' | 'vector' | 'text'
   readonly fusion?: Fusion
+  /** Told what the search did, all rounds of it together. */
+  readonly onStats?: (stats: QueryStats) => void
 }
 
 /** A passage that answers a question, and where it stands. */
@@ -55,8 +57,9 @@ export async function searchPassages(
   const analyzer = createAnalyzerById(textFields.find(({ field }) => field === 'document')?.analyzer ?? analyzerIdOf('english'))
   const terms = analyzer.terms(question)
   const marker = (text: string) => highlight(text, terms, analyzer).ranges
+  let total: QueryStats | null = null
   for (let depth = k; ; depth = Math.min(depth * 4, limits.queryResultsMax)) {
-    const { matches } = await collection.query({
+    const { matches, stats } = await collection.query({
       k: depth,
       include: { metadata: true, document: true },
       ...(vector && { vector }),
@@ -66,8 +69,24 @@ export async function searchPassages(
       ...(options.consistency && { consistency: options.consistency }),
       ...(options.signal && { signal: options.signal }),
     })
+    total = total ? sum(total, stats) : stats
     const current = await withoutOldGenerations(matches, documents)
-    if (current.length >= k || matches.length < depth || depth === limits.queryResultsMax) return current.slice(0, k).map((match) => toPassage(match, marker))
+    if (current.length >= k || matches.length < depth || depth === limits.queryResultsMax) {
+      options.onStats?.(total)
+      return current.slice(0, k).map((match) => toPassage(match, marker))
+    }
+  }
+}
+
+function sum(a: QueryStats, b: QueryStats): QueryStats {
+  return {
+    rowsMatching: b.rowsMatching,
+    rowsScored: a.rowsScored + b.rowsScored,
+    clustersProbed: a.clustersProbed + b.clustersProbed,
+    candidates: a.candidates + b.candidates,
+    requests: a.requests + b.requests,
+    bytesRead: a.bytesRead + b.bytesRead,
+    roundTrips: a.roundTrips + b.roundTrips,
   }
 }
 

@@ -5,6 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operationsTable } from '../../src/api/rest/operations-table.ts'
 import { restRoutes } from '../../src/api/rest/rest-api.ts'
+import { describeOverview } from './overview.ts'
 import { startTestServer, visited, type TestServer } from './testing.ts'
 
 let server: TestServer
@@ -22,6 +23,8 @@ const newCollection = async (name: string, options: object = {}) => {
   expect(status).toBe(201)
   return json
 }
+
+describeOverview(() => server)
 
 describe('vectorizers', () => {
   test('take the notifications of buckets', async () => {

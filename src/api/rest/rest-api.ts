@@ -9,6 +9,9 @@ import { openApiDocument } from './openapi.ts'
 import { route, type Route, type RouteResult } from './route.ts'
 import { collectionRoutes } from './routes/collections.ts'
 import { documentRoutes } from './routes/documents.ts'
+import { modelRoutes } from './routes/models.ts'
+import { overviewRoutes } from './routes/overview.ts'
+import { mapRoutes } from './routes/maps.ts'
 import { recordRoutes } from './routes/records.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { serviceRoutes } from './routes/service.ts'
@@ -20,7 +23,7 @@ export interface RestEnvironment {
 }
 
 /** Every operation of the REST door, most specific paths first. */
-export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, ...vectorizerRoutes, openApiRoute()]
+export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, ...vectorizerRoutes, ...overviewRoutes, ...modelRoutes, ...mapRoutes, openApiRoute()]
 
 /** The REST door: `/v1`, `/health`, `/ready`, `/metrics`, `/openapi.json`. */
 export function createRestApi(context: ApiContext): Hono<RestEnvironment> {

@@ -34,7 +34,7 @@ export interface Route {
   readonly path: string
   readonly operationId: string
   readonly summary: string
-  readonly tag: 'collections' | 'records' | 'documents' | 'snapshots' | 'vectorizers' | 'service'
+  readonly tag: 'collections' | 'records' | 'documents' | 'snapshots' | 'vectorizers' | 'maps' | 'service'
   /** Least role of the key; null: anyone, without a key. */
   readonly role: Role | null
   readonly params?: z.ZodObject

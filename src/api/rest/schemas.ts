@@ -17,7 +17,7 @@ const limit = z.coerce.number().int().min(1).max(limits.listPageMax)
 const consistency = z.enum(['strong', 'eventual']).describe('strong (default): sees every write acknowledged before, by any process')
 const includes = z.array(z.enum(['vector', 'metadata', 'document']))
 const includeText = z.string().describe('Comma-separated: vector, metadata, document')
-const filterText = z.string().describe('Filter as JSON')
+export const filterText = z.string().describe('Filter as JSON')
 const snapshotName = z.string().min(1).describe('Reads the collection as it was at this snapshot')
 const after = z.string().describe('From the page before: its `next`')
 
@@ -223,7 +223,15 @@ const passage = named(
     metadata: json,
   }),
 )
-export const searchResult = named('SearchResult', z.strictObject({ passages: z.array(passage) }))
+const searchStats = named(
+  'SearchStats',
+  z.strictObject({
+    ms: z.number().describe('From the question to the passages, on the server'),
+    store: z.strictObject({ requests: z.number().int(), bytesRead: z.number().int() }).describe('To the bucket by this process meanwhile: those of other requests count too'),
+    query: queryStats.optional().describe('Absent where another engine than the bucket answered'),
+  }),
+)
+export const searchResult = named('SearchResult', z.strictObject({ passages: z.array(passage), stats: searchStats }))
 
 export const snapshotParams = z.object({ collection: z.string(), snapshot: z.string() })
 export const snapshotInput = named(

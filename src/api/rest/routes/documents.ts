@@ -1,5 +1,6 @@
 import { isWindlassError, WindlassError } from '../../../base/errors.ts'
-import type { DocumentCollection, IndexedDocument } from '../../../library/types.ts'
+import type { QueryStats } from '../../../engine/types.ts'
+import type { Bucket, DocumentCollection, IndexedDocument, SearchOptions } from '../../../library/types.ts'
 import type { Metadata } from '../../../format/record.ts'
 import type { ApiContext } from '../../context.ts'
 import { parseJsonText } from '../../json.ts'
@@ -133,14 +134,14 @@ export const documentRoutes: Route[] = [
     answers: { 200: { description: 'Best first', schema: schemas.searchResult } },
     async handle({ params, query: { q, k, filter, mode, consistency }, context, raw }) {
       const collection = await context.bucket.documents(params.collection)
-      const passages = await collection.search(q, {
+      const options = {
         signal: raw.signal,
         ...(k !== undefined && { k }),
         ...(filter !== undefined && { filter: parseJsonText(filter, 'filter') }),
         ...(mode && { mode }),
         ...(consistency && { consistency }),
-      })
-      return { json: { passages } }
+      }
+      return { json: await measuredSearch(collection, q, options, context) }
     },
   }),
   route({
@@ -155,18 +156,34 @@ export const documentRoutes: Route[] = [
     answers: { 200: { description: 'Best first', schema: schemas.searchResult } },
     async handle({ params, body: { query, k, filter, mode, fusion, consistency }, context, raw }) {
       const collection = await context.bucket.documents(params.collection)
-      const passages = await collection.search(query, {
+      const options = {
         signal: raw.signal,
         ...(k !== undefined && { k }),
         ...(filter !== undefined && { filter }),
         ...(mode && { mode }),
         ...(fusion && { fusion: fusion as never }),
         ...(consistency && { consistency }),
-      })
-      return { json: { passages } }
+      }
+      return { json: await measuredSearch(collection, query, options, context) }
     },
   }),
 ]
+
+/** The passages, and what finding them took. */
+async function measuredSearch(collection: DocumentCollection, question: string, options: SearchOptions, { bucket, clock }: ApiContext): Promise<unknown> {
+  const started = clock.monotonic()
+  const before = storeCounts(bucket)
+  let query: QueryStats | undefined
+  const passages = await collection.search(question, { ...options, onStats: (stats) => (query = stats) })
+  const after = storeCounts(bucket)
+  const store = { requests: after.requests - before.requests, bytesRead: after.bytesRead - before.bytesRead }
+  return { passages, stats: { ms: Math.round((clock.monotonic() - started) * 10) / 10, store, ...(query && { query }) } }
+}
+
+function storeCounts(bucket: Bucket): { requests: number; bytesRead: number } {
+  const { requests, bytesRead } = bucket.requestCounts()
+  return { requests: Object.values(requests).reduce((total, count) => total + count, 0), bytesRead }
+}
 
 async function uploadRaw(raw: Request, collection: DocumentCollection, source: string, metadataText: string | undefined, context: ApiContext): Promise<unknown> {
   if (!raw.body) throw new WindlassError('invalid', 'the request has no body: send the file', { path: 'body' })
