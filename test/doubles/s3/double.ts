@@ -23,6 +23,8 @@ export interface S3DoubleOptions {
 export interface S3Double {
   readonly url: string
   readonly objects: ReadonlyMap<string, Buffer>
+  /** Buckets that were made, with the body of the request. */
+  readonly made: ReadonlyMap<string, string>
   /** `METHOD /path` of each request. */
   readonly journal: readonly string[]
   close(): Promise<void>
@@ -45,12 +47,13 @@ class Refusal extends Error {
 export async function startS3Double(options: S3DoubleOptions = {}): Promise<S3Double> {
   const objects = new Map<string, Buffer>()
   const journal: string[] = []
+  const made = new Map<string, string>()
   const server = createServer((request, response) => {
     journal.push(`${request.method} ${request.url}`)
     if (options.hangs) return
     response.setHeader('date', new Date(Date.now() + (options.aheadMs ?? 0)).toUTCString())
     if (options.server) response.setHeader('server', options.server)
-    serve(request, response, objects, options).catch((error: unknown) => {
+    serve(request, response, { objects, made }, options).catch((error: unknown) => {
       const { status, code, region } = error instanceof Refusal ? error : new Refusal(500, 'InternalError')
       response.writeHead(status, { 'content-type': 'application/xml', ...(region && { 'x-amz-bucket-region': region }) })
       response.end(request.method === 'HEAD' ? undefined : `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message>${region ? `<Region>${region}</Region>` : ''}</Error>`)
@@ -60,6 +63,7 @@ export async function startS3Double(options: S3DoubleOptions = {}): Promise<S3Do
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     objects,
+    made,
     journal,
     close: () =>
       new Promise((resolve) => {
@@ -69,7 +73,7 @@ export async function startS3Double(options: S3DoubleOptions = {}): Promise<S3Do
   }
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, objects: Map<string, Buffer>, options: S3DoubleOptions): Promise<void> {
+async function serve(request: IncomingMessage, response: ServerResponse, { objects, made }: { objects: Map<string, Buffer>; made: Map<string, string> }, options: S3DoubleOptions): Promise<void> {
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part as Buffer)
   const body = Buffer.concat(parts)
@@ -78,7 +82,12 @@ async function serve(request: IncomingMessage, response: ServerResponse, objects
   const key = decodeURIComponent(rest.join('/'))
   const [, accessKeyId, region] = /Credential=([^/]+)\/\d{8}\/([^/]+)\/s3\//.exec(request.headers.authorization ?? '') ?? []
   if (options.accessKeyId !== undefined && accessKeyId !== options.accessKeyId) throw new Refusal(403, 'InvalidAccessKeyId')
-  if (bucket !== (options.bucket ?? 'docs')) throw new Refusal(404, 'NoSuchBucket')
+  if (request.method === 'PUT' && key === '') {
+    if (made.has(bucket)) throw new Refusal(409, 'BucketAlreadyOwnedByYou')
+    made.set(bucket, body.toString())
+    return void response.writeHead(200).end()
+  }
+  if (bucket !== (options.bucket ?? 'docs') && !made.has(bucket)) throw new Refusal(404, 'NoSuchBucket')
   if (options.region !== undefined && region !== options.region) throw new Refusal(301, 'PermanentRedirect', options.region)
   const may = (action: string) => {
     if (options.denied?.includes(action)) throw new Refusal(403, 'AccessDenied')
