@@ -16,7 +16,7 @@ test(`${historyCount} histories: nothing acknowledged is lost, no read goes back
   }
   expect(tally.faultyHistories, 'histories with a fault or a crash').toBeGreaterThan(historyCount / 2)
   expect(expectedEvents.filter((name) => tally.countOf(name) === 0), 'faults and races that never occurred').toEqual([])
-}, 180_000)
+}, 900_000)
 
 test('a seed replays exactly', async () => {
   const lines: string[][] = [[], []]
