@@ -7,6 +7,7 @@ import { search } from './commands/search.ts'
 import { branch, createSnapshot, listSnapshots, removeSnapshot, restore, sweep } from './commands/snapshots.ts'
 import { retryFailed, showDrift, showErrors, showStatus } from './commands/vectorizer-state.ts'
 import { addInitCommands } from './init-commands.ts'
+import { addAudioCommands } from './audio-commands.ts'
 import { addModelCommands } from './model-commands.ts'
 import { withVectorizers } from './vectorizers.ts'
 import { reporting, withBucket, type Flags } from './run.ts'
@@ -54,7 +55,12 @@ command('search <question>', 'find passages by meaning and by words')
   .option('-k <count>', 'how many', '5')
   .option('--filter <json>', 'filter on metadata')
   .addOption(new Option('--mode <mode>', 'by meaning and words, meaning, or words').choices(['hybrid', 'vector', 'text']))
-  .action((question: string, flags: Flags) => withBucket(flags, (session) => search(session, question, flags)))
+  .option('--legacy <url>', 'search a home-made layout where it lies: vectors as JSON below vectors/ of s3://bucket/prefix or a folder')
+  .action((question: string, flags: Flags) => {
+    const { legacy } = flags
+    if (typeof legacy !== 'string') return withBucket(flags, (session) => search(session, question, flags))
+    return reporting(flags, async () => (await import('./commands/legacy.ts')).searchOldLayout(question, legacy, flags))
+  })
 
 command('serve', 'answer HTTP requests: /v1, /health, /metrics, /openapi.json')
   .option('--port <port>', 'port to listen on; 0 takes a free one (default: 8900)')
@@ -62,8 +68,10 @@ command('serve', 'answer HTTP requests: /v1, /health, /metrics, /openapi.json')
   .option('--preload', 'read every collection before the first request is taken')
   .option('--allow-reset', 'let a client of Chroma empty the bucket')
   .option('--config <file>', 'a declaration, for whose vectorizers events are taken: POST /v1/vectorizers/{name}/events')
-  .action((flags: Flags) =>
+  .option('--reload', 'for development: start anew when .env, the declaration or the source changes')
+  .action(({ reload, ...flags }: Flags) =>
     reporting(flags, async () => {
+      if (reload) return (await import('./commands/serve-reload.ts')).serveReloading(flags)
       // Loaded here: no other command needs the server.
       const { serve } = await import('./commands/serve.ts')
       await serve(flags, version)
@@ -72,7 +80,12 @@ command('serve', 'answer HTTP requests: /v1, /health, /metrics, /openapi.json')
 
 command('ls [collection]', 'list collections, or the documents of one')
   .addOption(jsonOption())
-  .action((name: string | undefined, flags: Flags) => withBucket(flags, (session) => list(session, name, flags)))
+  .option('--legacy <url>', 'the vectors of a home-made layout; `ls files --legacy <url>`: its files')
+  .action((name: string | undefined, flags: Flags) => {
+    const { legacy } = flags
+    if (typeof legacy !== 'string') return withBucket(flags, (session) => list(session, name, flags))
+    return reporting(flags, async () => (await import('./commands/legacy.ts')).listOldLayout(name, legacy, flags))
+  })
 
 command('rm <collection> [source]', 'remove a document, or drop a collection').action((name: string, source: string | undefined, flags: Flags) =>
   withBucket(flags, (session) => remove(session, name, source)),
@@ -340,6 +353,7 @@ for (const spelling of ['s3vectors', ...awsSpellings]) {
 }
 
 addModelCommands(program, command)
+addAudioCommands(program, command)
 
 command('config', 'every setting, its value and where it came from').action((flags: Flags) => reporting(flags, () => showConfiguration(flags)))
 
