@@ -31,7 +31,8 @@ function shown({ text, highlights }: Passage): string {
   return markedText(text, { start, end: Math.min(text.length, start + windowLength) }, highlights, (part) => pc.yellow(part))
 }
 
-function countOf(k: Flags[string]): number {
+/** `-k`. @throws {WindlassError} `invalid`. */
+export function countOf(k: Flags[string]): number {
   const count = Number(k ?? 5)
   if (!Number.isInteger(count) || count < 1) throw new WindlassError('invalid', `-k is ${String(k)}, expected a whole number from 1`, { path: 'k' })
   return count

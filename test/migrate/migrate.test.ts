@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { WindlassError } from '../base/errors.ts'
-import type { EmbeddingModel } from '../embed/embedding-model.ts'
-import { WrappingStore } from '../store/wrapping-store.ts'
-import type { ObjectStore, PutOptions, PutResult } from '../store/object-store.ts'
-import { dryRun, planMigration, rollBackMigration, runMigration } from './migrate.ts'
-import type { RecordTarget } from './target.ts'
-import { oldBucket, options, partsIn, put, recordsOf, sumOf, vectorOf } from './testing.ts'
+import { WindlassError } from '../../src/base/errors.ts'
+import type { EmbeddingModel } from '../../src/embed/embedding-model.ts'
+import { WrappingStore } from '../../src/store/wrapping-store.ts'
+import type { ObjectStore, PutOptions, PutResult } from '../../src/store/object-store.ts'
+import { dryRun, planMigration, rollBackMigration, runMigration } from '../../src/migrate/migrate.ts'
+import type { RecordTarget } from '../../src/migrate/target.ts'
+import { oldBucket, options, partsIn, put, recordsOf, sumOf, vectorOf } from './parts.ts'
 
 let bucketCount = 0
 const newBucket = () => `memory:migrate-${++bucketCount}`
