@@ -59,7 +59,8 @@ export function App({ api }: { api: Api }) {
     if (!isFirst.current) main.current?.focus()
     isFirst.current = false
   }, [current])
-  const Page = current.id === 'collections' && place.parts.length > 0 ? CollectionPage : current.page
+  const isOne = current.id === 'collections' && place.parts.length > 0
+  const Page = isOne ? CollectionPage : current.page
   return (
     <ConsoleContext.Provider value={console}>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
@@ -70,7 +71,7 @@ export function App({ api }: { api: Api }) {
           <Mark />
           Windlass
         </a>
-        <nav aria-label="Pages">
+        <nav class="pages" aria-label="Pages">
           {pages.map(({ id, name, icon }) => (
             <a key={id} href={hrefOf(id)} {...(id === current.id && { 'aria-current': 'page' as const })}>
               <Icon name={icon} />
@@ -81,7 +82,7 @@ export function App({ api }: { api: Api }) {
         <ThemeSwitch />
       </header>
       <main ref={main} tabIndex={-1} aria-label={current.name}>
-        <Page key={keyRound} place={place} />
+        <Page key={`${keyRound} ${isOne ? place.parts[0] : ''}`} place={place} />
       </main>
       <div class="toasts" role="status" aria-live="polite">
         {toasts.map(({ id, message, kind }) => (

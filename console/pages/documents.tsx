@@ -165,7 +165,7 @@ function UploadList({ uploads, onRetry, onCancel, onClear }: { uploads: readonly
               {state === 'failed' && (
                 <>
                   <span class="tag bad">failed</span>
-                  <button type="button" class="small" aria-label={`Try ${path} again`} onClick={() => onRetry(id)}>
+                  <button type="button" class="small" aria-label={`Try again: ${path}`} onClick={() => onRetry(id)}>
                     Try again
                   </button>
                 </>

@@ -70,7 +70,7 @@ function VectorizerPanel({ vectorizer, onChange }: { vectorizer: VectorizerInfo;
         {workers.length > 0 ? <span class="tag on">{showNoun(workers.length, 'worker')} at work</span> : failed > 0 ? <span class="tag bad">{showCount(failed)} failed</span> : <span class="tag good">at rest</span>}
       </div>
       <p class="quiet" dir="auto">
-        {source.type} {source.place} → {destinations.map(({ type, place }) => `${type} ${place}`).join(', ')}, by {embedding}
+        {source.type} {source.place} → {destinations.map(({ type, place }) => `${type} ${place}`).join(', ')}, embedded by {embedding === 'static' ? 'the built-in model' : embedding}
       </p>
       <dl class="figures">
         <Figure label="Documents" value={showCount(documents)} />
@@ -78,7 +78,7 @@ function VectorizerPanel({ vectorizer, onChange }: { vectorizer: VectorizerInfo;
         <Figure label="Being worked on" value={showCount(inProgress)} />
         <Figure label="Last run" value={last ? <span title={last.endedAt}>{showTime(last.endedAt, new Date())}</span> : 'none yet'} />
         <Figure label="Next run" value={nextRun(vectorizer, new Date())} title="Where windlass vectorize --watch runs" />
-        <Figure label="Rate of the last run with work" value={rateOf(runs)} />
+        <Figure label="Rate" value={rateOf(runs)} title="Of the last run that embedded anything" />
       </dl>
       {failed > 0 && <Failures name={name} onChange={onChange} />}
       {runs.length > 0 && <Runs runs={runs} />}
@@ -106,7 +106,7 @@ export function rateOf(runs: readonly VectorizerRun[]): string {
 function Runs({ runs }: { runs: readonly VectorizerRun[] }) {
   return (
     <details>
-      <summary>The last {showNoun(runs.length, 'run')}</summary>
+      <summary>{runs.length === 1 ? 'The run' : `The last ${runs.length} runs`}</summary>
       <div class="scroll why">
         <table>
           <thead>

@@ -8,8 +8,10 @@ const distinctShareMax = 0.5
 
 /** Fields whose values sort records into few kinds. */
 export function facetsOf(fields: readonly Field[], sampledCount: number): Field[] {
-  return fields
-    .filter(({ field, values, isComplete, count }) => field !== 'heading' && values.length > 0 && (isComplete || values[0]!.count > 2) && (values.length <= 2 || values.length < count * distinctShareMax) && sampledCount > 1)
+  return [...fields]
+    // What people gave their records comes first; of what we wrote, only the file is a kind of its own.
+    .sort((a, b) => Number(a.field === 'source') - Number(b.field === 'source'))
+    .filter(({ field, values, isComplete, count }) => field !== 'heading' && field !== 'title' && values.length > 0 && (isComplete || values[0]!.count > 2) && (values.length <= 2 || values.length < count * distinctShareMax) && sampledCount > 1)
     .slice(0, fieldsMax)
 }
 

@@ -5,6 +5,7 @@ import { useLoad } from '../../parts/load.ts'
 import { EmptyNote, ErrorNote, Loading } from '../../parts/notes.tsx'
 import { showCount, showNoun } from '../../quantities.ts'
 import { hrefOf } from '../../router.ts'
+import { bookkeeping } from '../search.tsx'
 
 const valuesShown = 8
 
@@ -14,7 +15,9 @@ export function FieldsTab({ collection }: { collection: string }) {
   const { value, error, reload } = useLoad((signal) => api.get<{ fields: Field[]; sampledCount: number; isComplete: boolean }>(`${pathOf('v1', 'collections', collection)}/fields`, { sample: 5000 }, signal), [collection])
   if (error) return <ErrorNote error={error} onRetry={reload} />
   if (!value) return <Loading lines={5} />
-  if (value.fields.length === 0) {
+  // What finds a passage's place again is nothing to filter by.
+  const fields = value.fields.filter(({ field }) => !bookkeeping.has(field))
+  if (fields.length === 0) {
     return (
       <EmptyNote icon="collections" title="No metadata">
         <p>None of the records has any. What is given with a document when it is added can be filtered by.</p>
@@ -35,7 +38,7 @@ export function FieldsTab({ collection }: { collection: string }) {
             </tr>
           </thead>
           <tbody>
-            {value.fields.map(({ field, types, count, values, isComplete, min, max }) => (
+            {fields.map(({ field, types, count, values, isComplete, min, max }) => (
               <tr key={field}>
                 <td class="wide" dir="auto">
                   {field}

@@ -71,7 +71,7 @@ export function HealthTab({ info, onChange }: { info: CollectionInfo; onChange()
         <h2>By hand</h2>
         {actions.map(({ name, explained, run }) => (
           <div key={name} class="row">
-            <button type="button" class="small" disabled={busy !== null} onClick={() => void act(name, run)}>
+            <button type="button" class="small by-hand" disabled={busy !== null} onClick={() => void act(name, run)}>
               {busy === name ? 'Working …' : name}
             </button>
             <span class="quiet grow">{explained}</span>
