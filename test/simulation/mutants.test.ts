@@ -21,7 +21,7 @@ describe.each(mutants)('$name ($rule)', ({ edits, seed }) => {
       return
     }
     expect.fail(`not caught by seed ${seed}, nor by any of 1 to ${searchedSeeds}: make the simulation stronger, or find its seed with npm run simulate -- --mutants`)
-  })
+  }, 300_000)
 })
 
 test('an edit that fits nowhere, or twice, is refused', async () => {

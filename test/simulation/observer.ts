@@ -178,7 +178,8 @@ export class Observer {
     const last = lastSeqOf(collection)
     if (manifest.floor > last && !this.#revived.has(id)) this.#report(event, `floor ${manifest.floor} lies above the last commit ${last}`)
     for (const key of this.naming.update(this.#newest, id, event.at)) {
-      if (!this.#bucket.objects.has(key)) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
+      // What is given up again may have been purged already.
+      if (!this.#bucket.objects.has(key) && !(manifest.abandoned && this.#revived.has(id))) this.#report(event, `manifest ${manifest.version} names ${key}, which is not there`)
     }
     manifests.push(manifest)
     if (!before) return
