@@ -6,7 +6,7 @@ import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
 import { claimed } from './claim.ts'
 import { ContentCheck } from './content-check.ts'
 import { fillBucket } from './direct-read.ts'
-import type { ModelBucket } from './model-bucket.ts'
+import { isOwnFile, type ModelBucket } from './model-bucket.ts'
 import type { ModelFile, ModelManifest } from './model-manifest.ts'
 import type { ModelStore } from './model-store.ts'
 import type { ModelName } from './repository.ts'
@@ -153,7 +153,7 @@ export async function pruneModels(store: ModelStore, { isLocalOnly = false }: { 
   const now = store.tiers.clock.now()
   const old: { key: string; size: number }[] = []
   for (const prefix of ['blobs/', 'claims/']) {
-    for await (const { key, size, lastModified } of bucket.store.list(prefix)) if (lastModified !== undefined && now - lastModified > unnamedKeptMs) old.push({ key, size })
+    for await (const { key, size, lastModified } of bucket.store.list(prefix)) if (isOwnFile(key) && lastModified !== undefined && now - lastModified > unnamedKeptMs) old.push({ key, size })
   }
   const named = new Set<string>()
   for await (const { files } of bucket.manifests()) for (const { sha256 } of files) if (sha256 !== null) named.add(`blobs/${sha256}`)

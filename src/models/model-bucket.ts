@@ -6,6 +6,8 @@ import { decodeManifest, decodeReference, encodeManifest, encodeReference, partB
 
 const partsAhead = 3
 const changesMax = 20
+const manifestKeys = /^manifests\/[^/]+--[^/]+\/[0-9a-f]{40}$/
+const referenceKeys = /^refs\/[^/]+--[^/]+\/[^/]+$/
 
 /** A manifest and the version of it that was read. */
 export interface StoredManifest {
@@ -77,6 +79,8 @@ export class ModelBucket {
   /** Every manifest in the bucket. One that cannot be read stops the listing: what it names must not look unused. */
   async *manifests(repository?: string): AsyncGenerator<ModelManifest & { readonly key: string }> {
     for await (const { key } of this.store.list(repository === undefined ? 'manifests/' : `manifests/${folderOf(repository)}/`)) {
+      // Another application may keep things below `models/` as well.
+      if (!manifestKeys.test(key)) continue
       const answer = await this.store.get(key, { fresh: true })
       if (answer.kind === 'found') yield { ...decodeManifest(answer.bytes, `${this.store.url}/${key}`), key }
     }
@@ -85,6 +89,7 @@ export class ModelBucket {
   /** Keys of the branches and tags of a model, and what they mean. */
   async *references(repository?: string): AsyncGenerator<{ readonly key: string; readonly revision: string; readonly commit: string }> {
     for await (const { key } of this.store.list(repository === undefined ? 'refs/' : `refs/${folderOf(repository)}/`)) {
+      if (!referenceKeys.test(key)) continue
       const answer = await this.store.get(key, { fresh: true })
       if (answer.kind === 'found') yield { key, revision: decodeURIComponent(key.slice(key.lastIndexOf('/') + 1)), commit: decodeReference(answer.bytes, `${this.store.url}/${key}`) }
     }
@@ -148,6 +153,11 @@ export class ModelBucket {
 }
 
 /** The key of a manifest below `models/`. */
+/** Whether a key below `models/` is one of ours that nobody may need any more: what else lies there is somebody else's. */
+export function isOwnFile(key: string): boolean {
+  return /^blobs\/[0-9a-f]{64}$|^claims\/(list-[0-9a-f]{32}|(git|sha256)-[0-9a-f]{40,64})$/.test(key)
+}
+
 export function manifestKey(repository: string, commit: string): string {
   return `manifests/${folderOf(repository)}/${commit}`
 }
