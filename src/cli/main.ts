@@ -235,7 +235,7 @@ for (const [verb, description] of [
   )
 }
 
-command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#collection, s3://bucket/prefix#collection, or a collection')
+command('copy <from> <to>', 'copy an index, a collection, a whole bucket, or the records of another engine or file: see docs/migrate.md')
   .option('--from-endpoint <url>', 'S3 Vectors endpoint to read from (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS)')
   .option('--from-region <region>', 'region to read from (default: AWS_REGION)')
   .option('--from-profile <name>', 'profile of the shared AWS configuration to read with')
@@ -244,6 +244,15 @@ command('copy <from> <to>', 'copy an index: s3vectors://bucket/index, ./folder#c
   .option('--to-profile <name>', 'profile to write with')
   .option('--parallel <count>', 'lists and puts in flight at once, 1 to 16', '4')
   .option('--document-key <key>', 'metadata key that documents of a collection become, and come from')
+  .option('--metric <metric>', 'of a table or file: cosine, euclidean or dot', 'cosine')
+  .option('--vector-field <name>', 'of a table, file or payload: the column with the vector; of Qdrant, which of its named vectors')
+  .option('--id-field <name>', 'the column with the id')
+  .option('--text-field <name>', 'the column with the text')
+  .option('--metadata-field <name>', 'the column with the metadata')
+  .option('--vector-model <name>', 'what made the vectors, so that the copy can be searched by meaning')
+  .option('--token <secret>', 'of a Chroma server: a token, or name:password')
+  .option('--no-verify', 'of engines and files: do not read the source once more to compare')
+  .option('--rollback', 'of engines and files: take out again what this copy wrote')
   .option('--dry-run', 'look at both sides and write nothing')
   .addOption(jsonOption())
   .action((from: string, to: string, flags: Flags) =>

@@ -5,6 +5,7 @@ const sections: [SettingSpec['section'], string][] = [
   ['search', 'Indexing and search'],
   ['server', 'The server'],
   ['models', 'Models'],
+  ['audio', 'Recordings'],
   ['process', 'The process'],
   ['vectors', 'Names that other applications use'],
 ]

@@ -13,7 +13,7 @@ export interface SettingSpec {
   /** Never printed. */
   readonly secret?: boolean
   readonly description: string
-  readonly section: 'bucket' | 'server' | 'search' | 'models' | 'process' | 'vectors'
+  readonly section: 'bucket' | 'server' | 'search' | 'models' | 'audio' | 'process' | 'vectors'
 }
 
 /** Every setting of Windlass. `env.example`, `docs/configuration.md` and `windlass config` are made from this table. */
@@ -61,6 +61,15 @@ export const settingSpecs = [
   { name: 'hf-endpoint', variables: ['WINDLASS_HF_ENDPOINT', 'HF_ENDPOINT'], type: 'url', default: 'https://huggingface.co', section: 'models', description: "Hugging Face's hub, or a mirror of it: where models come from that the bucket does not have" },
   { name: 'hf-token', variables: ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'], type: 'text', secret: true, section: 'models', description: 'Token for gated and private models; sent to the hub alone, and needed only until the bucket has the model' },
   { name: 'hf-offline', variables: ['HF_HUB_OFFLINE'], type: 'boolean', default: 'false', section: 'models', description: 'True: the hub is never asked' },
+  { name: 'audio-collection', variables: ['WINDLASS_AUDIO_COLLECTION'], type: 'text', default: 'audio', section: 'audio', description: 'Collection that transcripts of recordings are searched in' },
+  { name: 'audio-snippet', variables: ['WINDLASS_AUDIO_SNIPPET'], type: 'integer', unit: 'seconds', minimum: 1, maximum: 600, default: '15', section: 'audio', description: "Length of each speaker's snippet, where they speak as long" },
+  { name: 'audio-transcriber', variables: ['WINDLASS_AUDIO_TRANSCRIBER'], type: 'text', default: 'none', section: 'audio', description: 'What turns speech into text: `none`, `openai:<model>` (asked over HTTP), or `whisper:owner/name` (run here by sherpa-onnx, from the model store)' },
+  { name: 'transcription-url', variables: ['WINDLASS_TRANSCRIPTION_URL'], type: 'url', section: 'audio', description: "A server that speaks OpenAI's `/audio/transcriptions`, up to `/v1`; default: `openai-base-url`, then OpenAI" },
+  { name: 'transcription-key', variables: ['WINDLASS_TRANSCRIPTION_KEY'], type: 'text', secret: true, section: 'audio', description: 'Key of that server; default: `openai-api-key`' },
+  { name: 'audio-voice-activity', variables: ['WINDLASS_AUDIO_VOICE_ACTIVITY'], type: 'text', default: 'energy', section: 'audio', description: 'What finds speech: `energy` (built in), or `silero:owner/name#file.onnx`' },
+  { name: 'audio-segmentation', variables: ['WINDLASS_AUDIO_SEGMENTATION'], type: 'text', default: 'none', section: 'audio', description: 'What finds turns, and voices that overlap, in place of voice activity: `none`, or `pyannote:owner/name#file.onnx`; needs `audio-speaker-embedding`' },
+  { name: 'audio-speaker-embedding', variables: ['WINDLASS_AUDIO_SPEAKER_EMBEDDING'], type: 'text', default: 'statistics', section: 'audio', description: 'What tells voices apart: `statistics` (built in), or `sherpa:owner/name#file.onnx`' },
+  { name: 'ffmpeg', variables: ['WINDLASS_FFMPEG'], type: 'text', default: 'ffmpeg', section: 'audio', description: 'The program that decodes recordings; WAV files of 16 bits at 16 kHz need none' },
   { name: 's3-vector-bucket', variables: ['S3_VECTOR_BUCKET_NAME'], type: 'text', section: 'vectors', description: 'Vector bucket of an S3 Vectors application' },
   { name: 's3-vector-index', variables: ['S3_VECTOR_INDEX_NAME'], type: 'text', section: 'vectors', description: 'Vector index of an S3 Vectors application' },
 ] as const satisfies readonly SettingSpec[]

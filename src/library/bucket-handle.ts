@@ -12,11 +12,14 @@ import type { VectorizerInput } from '../vectorize/declaration/declaration.ts'
 import type { EngineDocuments } from '../vectorize/engine-documents.ts'
 import type { VectorizeContext } from '../vectorize/run/context.ts'
 import { statePrefix, Vectorizer } from '../vectorize/vectorizer.ts'
+import type { AudioHandle, AudioOptions } from './audio-handle.ts'
 import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
 import { IdentifiedCollection } from './identified-collection.ts'
 import { MapMaker } from './map/map-maker.ts'
 import type { Bucket, Collection, CollectionOptions, CollectionSummary, DocumentCollection, Health, HealthCheck, Problem, StorageReport } from './types.ts'
 
+/** Collections whose names start so keep the named voices of recordings. */
+export const voicesPrefix = '.audio.voices.'
 /** Names of collections in another engine that are kept open. */
 const enginesMax = 200
 const objectsListedMax = 100_000
@@ -86,8 +89,8 @@ export class BucketHandle implements Bucket {
   async listCollections(options: { prefix?: string; after?: string; limit?: number } = {}): Promise<{ collections: CollectionSummary[]; next?: string }> {
     const { names, next } = await this.#context.database.catalog.list(options)
     const found = await Promise.all(names.map(async (name) => ({ name, id: await this.#context.database.catalog.find(name) })))
-    // A name dropped between the listing and the look is simply not there any more; what vectorizers remember is theirs.
-    const collections = found.flatMap(({ name, id }) => (id === null || name.startsWith(statePrefix) ? [] : [{ name, id }]))
+    // A name dropped between the listing and the look is simply not there any more; what vectorizers remember, and voices, are no collections to the outside.
+    const collections = found.flatMap(({ name, id }) => (id === null || name.startsWith(statePrefix) || name.startsWith(voicesPrefix) ? [] : [{ name, id }]))
     return { collections, ...(next !== undefined && { next }) }
   }
 
@@ -170,6 +173,12 @@ export class BucketHandle implements Bucket {
   async repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }> {
     const { repaired, problems } = await this.#context.database.repair(name)
     return { repaired: [...repaired], problems: [...problems] }
+  }
+
+  async audio(options: AudioOptions = {}): Promise<AudioHandle> {
+    // Loaded on demand: most buckets hold no recordings.
+    const { openAudio } = await import('./audio-handle.ts')
+    return openAudio(this, this.#store, this.#context, options)
   }
 
   vectorizer(declaration: VectorizerInput, { environment, folder }: { environment?: Readonly<Record<string, string | undefined>>; folder?: string } = {}): Vectorizer {

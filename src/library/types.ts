@@ -1,5 +1,6 @@
 import type { ListPage, Match, QueryOptions, QueryResult, QueryStats, ReadOptions, RowInput, RowView, WriteResult, CollectionStats, Include, Fusion } from '../engine/types.ts'
 import type { VectorizerInput } from '../vectorize/declaration/declaration.ts'
+import type { AudioHandle, AudioOptions } from './audio-handle.ts'
 import type { Vectorizer } from '../vectorize/vectorizer.ts'
 import type { IdentifiedCollection } from './identified-collection.ts'
 import type { Namespace } from '../engine/namespaces.ts'
@@ -269,6 +270,8 @@ export interface Bucket {
   verify(name: string): Promise<{ objectCount: number; sizeBytes: number; problems: Problem[]; notes: Problem[] }>
   /** Recovers what can be: a lost manifest from its last copy and the log, damaged segments from snapshots and the log; names what cannot. */
   repair(name: string): Promise<{ repaired: Problem[]; problems: Problem[] }>
+  /** The recordings of this bucket: who speaks when, what they say, and searches in it. Each call opens them anew, with its own options. */
+  audio(options?: AudioOptions): Promise<AudioHandle>
   /**
    * Keeps destinations in step with a source; what it remembers is in this bucket.
    * @param options.environment Where secrets are read from, by name; default: the process's. @param options.folder Where relative paths start.
