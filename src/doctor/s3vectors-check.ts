@@ -86,7 +86,7 @@ async function refusal(context: DoctorContext, target: Target, action: string, e
   const status = $metadata?.httpStatusCode
   const { bucket, index, region, origin } = target
   const at = target.endpoint === undefined ? ` --region ${region}` : ` --endpoint-url ${target.endpoint}`
-  if (name === 'NotFoundException' || status === 404) {
+  if (name === 'NotFoundException') {
     const isBucket = action === 'GetVectorBucket'
     return problem(`there is no vector ${isBucket ? `bucket ${bucket}` : `index ${bucket}/${index}`} in ${placeOf(target)}; the name comes from ${origin}`, {
       why: isBucket ? 'a vector bucket is not an ordinary bucket, and belongs to one region' : 'an index is made once, with its dimension',
@@ -100,6 +100,7 @@ async function refusal(context: DoctorContext, target: Target, action: string, e
     return problem(`s3vectors:${action} is refused: ${message || name}`, { why: action === 'GetVectors' ? 'a query that returns metadata, or filters by it, needs GetVectors beside QueryVectors' : 'the policy of these credentials does not have it', mend: `windlass init s3vectors ${bucket} ${index}   # prints the least policy, and the simple one (s3vectors:*)` })
   }
   if (status !== undefined && status >= 500) return problem(`${placeOf(target)} answers ${status} ${name}: ${message}`, { why: 'it is overloaded or failing; clients wait and try again by themselves', mend: 'try again in a minute' })
+  if (status === 404 || status === 405) return problem(`${placeOf(target)} does not know ${action} (${status})`, { why: 'something else than S3 Vectors answers there, or an older server of it' })
   if (status !== undefined) return problem(`s3vectors:${action}: ${status} ${name}: ${message}`)
   if (/credential/i.test(`${name} ${message}`)) return problem(`no credentials for S3 Vectors: ${message}`, { mend: 'AWS_ACCESS_KEY_ID=…\nAWS_SECRET_ACCESS_KEY=…' })
   if (target.endpoint !== undefined) return problem(`no answer from ${target.endpoint}: ${messageOf(error) || name}`, { mend: 'windlass serve   # where the endpoint is to be our own' })
