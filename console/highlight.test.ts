@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { excerpt, pieces } from './highlight.ts'
+import { excerpt, pieces, unwrap } from './highlight.ts'
 
 const range = fc.record({ start: fc.integer({ min: 0, max: 60 }), length: fc.integer({ min: 0, max: 20 }) }).map(({ start, length }) => ({ start, end: start + length }))
 
@@ -41,4 +41,12 @@ test('an excerpt is a part of the text, and what it lights is lit there', () => 
       expect(bare.length).toBeLessThanOrEqual(Math.max(lengthMax, text.length > lengthMax ? lengthMax : text.length))
     }),
   )
+})
+
+test('lines that were broken to fit a column are joined, others stay, and every place stays where it is', () => {
+  const long = 'a line of a paragraph that was broken by its writer to fit a column'
+  expect(unwrap(`${long}\nand goes on`)).toBe(`${long} and goes on`)
+  for (const next of ['- an item', '| a | table |', '  indented', '', '# heading', '2. second']) expect(unwrap(`${long}\n${next}`)).toBe(`${long}\n${next}`)
+  expect(unwrap('short\nverse')).toBe('short\nverse')
+  fc.assert(fc.property(fc.string({ unit: fc.constantFrom('a', ' ', '\n', 'b'), maxLength: 300 }), (text) => unwrap(text).length === text.length))
 })

@@ -23,6 +23,14 @@ export function pieces(text: string, ranges: readonly { readonly start: number; 
   return result
 }
 
+// A line as long as this was broken to fit a column; a shorter one ends where it was meant to.
+const brokenLineMin = 60
+
+/** Joins lines that were broken to fit a column: the result is as long as the text, so that places in it stay. Lists, tables, headings and what is indented keep their lines. */
+export function unwrap(text: string): string {
+  return text.replace(/\n(?=[^\s\-*+|#>`\d])/g, (_, at: number) => (at - (text.lastIndexOf('\n', at - 1) + 1) >= brokenLineMin ? ' ' : '\n'))
+}
+
 /** Around the first highlight, `lengthMax` units at most, cut between words; whole where it is short enough. */
 export function excerpt(text: string, ranges: readonly { readonly start: number; readonly end: number }[], lengthMax: number): { text: string; ranges: { start: number; end: number }[]; isCut: boolean } {
   if (text.length <= lengthMax) return { text, ranges: [...ranges], isCut: false }

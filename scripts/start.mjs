@@ -23,7 +23,8 @@ server.stdout.on('data', (part) => {
   if (!url) return
   printed = null
   console.log(`
-Try next, in another terminal:
+Open ${url} in a browser: the console.
+Or try, in another terminal:
   curl "${url}/v1/collections/docs/search?q=how+is+a+write+made+durable&k=3"
   npm run windlass -- search "parse command line options"
   npm run windlass -- index ~/Documents --collection mine

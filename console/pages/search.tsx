@@ -176,7 +176,7 @@ function Measured({ stats: { ms, store, query }, clientMs, count }: { stats: Sea
   return (
     <div class="panel">
       <p role="status">
-        <strong>{showNoun(count, 'passage')}</strong> <span class="quiet">in {showMs(ms)} on the server, {showMs(clientMs)} with the way there and back</span>
+        <strong>{showNoun(count, 'passage')}</strong> <span class="quiet">in {showMs(ms)}, {showMs(clientMs)} with the way to the server and back</span>
       </p>
       <details>
         <summary>What this query did</summary>

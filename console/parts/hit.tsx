@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { excerpt, pieces } from '../highlight.ts'
+import { excerpt, pieces, unwrap } from '../highlight.ts'
 import { hrefOf } from '../router.ts'
 
 export interface Passage {
@@ -24,9 +24,10 @@ const excerptMax = 420
 export function Hit({ passage, rank, bestTextScore, mode, collection, clustersProbed }: { passage: Passage; rank: number; bestTextScore: number; mode: string; collection: string; clustersProbed?: number }) {
   const [isWhole, setWhole] = useState(false)
   const { title, source, headingPath, text, highlights, metadata } = passage
-  const shown = isWhole ? { text, ranges: highlights, isCut: true } : excerpt(text, highlights, excerptMax)
+  const joined = unwrap(text)
+  const shown = isWhole ? { text: joined, ranges: highlights, isCut: true } : excerpt(joined, highlights, excerptMax)
   const fields = Object.entries(metadata)
-  const places = [...headingPath, ...(passage.page === undefined ? [] : [`page ${passage.page}`]), ...(passage.lineStart === undefined ? [] : [`lines ${passage.lineStart}–${passage.lineEnd ?? passage.lineStart}`])]
+  const places = [...headingPath, ...(passage.page === undefined ? [] : [`page ${passage.page}`]), ...(passage.lineStart === undefined ? [] : [linesOf(passage.lineStart, passage.lineEnd)])]
   return (
     <li class="hit">
       <div>
@@ -57,6 +58,10 @@ export function Hit({ passage, rank, bestTextScore, mode, collection, clustersPr
       <Why passage={passage} bestTextScore={bestTextScore} mode={mode} collection={collection} {...(clustersProbed !== undefined && { clustersProbed })} />
     </li>
   )
+}
+
+function linesOf(start: number, end: number = start): string {
+  return start === end ? `line ${start}` : `lines ${start}–${end}`
 }
 
 function Why({ passage: { score, distance, textScore, highlights, text, key }, bestTextScore, mode, collection, clustersProbed }: { passage: Passage; bestTextScore: number; mode: string; collection: string; clustersProbed?: number }) {
