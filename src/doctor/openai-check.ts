@@ -1,5 +1,5 @@
 import { messageOf } from '../base/errors.ts'
-import { ok, problem, type Check, type DoctorContext } from './check.ts'
+import { ok, problem, warning, type Check, type DoctorContext } from './check.ts'
 
 const publicBase = 'https://api.openai.com/v1'
 
@@ -20,9 +20,12 @@ export const openAiCheck: Check = {
       return [problem(`no answer from ${base}: ${messageOf((error as { cause?: unknown }).cause ?? error)}`, { why: configuration.text('openai-base-url') === undefined ? 'the network of this machine' : `the address comes from ${configuration.origin('openai-base-url')}`, mend: `curl -sS ${base}/models` })]
     }
     const body = (await response.json().catch(() => null)) as { data?: { id?: string }[]; error?: { message?: string } } | null
-    if (response.status === 401 || response.status === 403) {
+    // Keys can be narrowed to some of the API.
+    if (response.status === 403) return [warning(`${base} knows the key (${keyOrigin}), which may not list models: 403${body?.error?.message ? `: ${withoutKey(body.error.message, key)}` : ''}`, { mend: 'windlass doctor --only embedder   # tells whether it may embed' })]
+    if (response.status === 401) {
       return [problem(`${base} does not take the key (${keyOrigin}): ${response.status}${body?.error?.message ? `: ${withoutKey(body.error.message, key)}` : ''}`, { mend: 'OPENAI_API_KEY=sk-…   # a new one from https://platform.openai.com/api-keys' })]
     }
+    if (response.status === 404 && base.endsWith('/v1')) return [warning(`${base} does not list its models (404)`, { why: 'some servers do not; or it is another address', mend: 'windlass doctor --only embedder   # tells whether it embeds' })]
     if (response.status === 404) return [problem(`${base}/models is not there (404)`, { why: "the address must lead to the server's OpenAI API, mostly up to /v1", mend: `OPENAI_BASE_URL=${new URL(base).origin}/v1` })]
     if (!response.ok) return [problem(`${base}/models answers ${response.status}`)]
     return [modelFinding(context, base, keyOrigin, body?.data?.map(({ id }) => id))]

@@ -113,6 +113,7 @@ describe('embedder and openai', () => {
   test('the key by itself: taken, not taken and not repeated, at a server that is none', async () => {
     const api = await startJsonServer(({ headers, path }) => {
       if (path !== '/v1/models') return { status: 404, json: {} }
+      if (headers.authorization === 'Bearer narrow') return { status: 403, json: { error: { message: 'Missing scopes: api.model.read' } } }
       if (headers.authorization !== 'Bearer good') return { status: 401, json: { error: { message: `Incorrect API key provided: ${headers.authorization?.slice(7)}` } } }
       return { json: { data: [{ id: 'nomic-embed-text:latest' }, { id: 'text-embedding-3-small' }] } }
     }, () => ({}))
@@ -124,6 +125,8 @@ describe('embedder and openai', () => {
       expect(wrong).not.toContain('somebody')
       expect(await openai({ OPENAI_BASE_URL: api.url })).toMatch(/^problem \|.*is not there \(404\).*OPENAI_BASE_URL=http:\/\/127.0.0.1:\d+\/v1$/)
       expect(await openai({ OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' })).toMatch(/^problem \| no answer from http:\/\/127.0.0.1:1\/v1/)
+      expect(await openai({ OPENAI_BASE_URL: `${api.url}/other/v1` })).toMatch(/^warning \|.*does not list its models/)
+      expect(await openai({ OPENAI_API_KEY: 'narrow' })).toMatch(/^warning \|.*may not list models: 403: Missing scopes/)
       expect(await openai({ EMBEDDING_MODEL: 'openai:nomic-embed-text' })).toMatch(/^ok \|.*has nomic-embed-text/)
       expect(await openai({ EMBEDDING_MODEL: 'openai:mxbai-embed-large' })).toMatch(/^problem \|.*has no model mxbai-embed-large.*ollama pull/)
     } finally {
