@@ -1,8 +1,10 @@
-/** What one query took; `requests` to the bucket tell cold from warm. */
+/** What one query took. */
 export interface Measurement {
   readonly at: number
   readonly ms: number
+  /** To the bucket; of them, those for vectors. */
   readonly requests: number
+  readonly vectorRequests: number
   readonly bytesRead: number
   readonly question: string
 }
@@ -20,9 +22,15 @@ export function addMeasurement(measurement: Measurement): void {
   if (recent.length > keptMax) recent.shift()
 }
 
-/** A query is warm when it found all but the check for newer writes in memory: the manifest and the next log number, two requests. */
-export function isWarm({ requests }: Pick<Measurement, 'requests'>): boolean {
-  return requests <= 2
+/** Where what a query needed was: all in memory; vectors in memory, and words or texts read from the bucket; or vectors read as well. */
+export type Warmth = 'memory' | 'texts' | 'cold'
+
+// The check for newer writes asks for the manifest and for the next number of the log, whatever is in memory.
+const requestsAlways = 2
+
+export function warmthOf({ requests, vectorRequests }: Pick<Measurement, 'requests' | 'vectorRequests'>): Warmth {
+  if (vectorRequests > 0) return 'cold'
+  return requests <= requestsAlways ? 'memory' : 'texts'
 }
 
 /** The value below which a share of `values` lies; null of none. */

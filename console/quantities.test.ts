@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseDuration as serversDuration } from '../src/vectorize/declaration/duration.ts'
 import { defaultPrices, estimateCost } from './cost.ts'
-import { isWarm, quantile } from './latency.ts'
+import { quantile, warmthOf } from './latency.ts'
 import { languages } from './languages.ts'
 import { stemmers } from '../src/text/stemmers.ts'
 import { parseDuration, showBytes, showCount, showDollars, showMs, showNoun } from './quantities.ts'
@@ -28,8 +28,9 @@ test('a month costs its bytes, and a million records as much as these would', ()
   expect(estimateCost({ sizeBytes: 100, recordCount: 0, queriesPerDay: 1, requestsPerQuery: 1 }, defaultPrices).storagePerMillion).toBeNull()
 })
 
-test('the two requests that look for newer writes leave a query warm', () => {
-  expect([0, 2, 3].map((requests) => isWarm({ requests }))).toEqual([true, true, false])
+test('the two requests that look for newer writes leave a query warm; one for a vector makes it cold', () => {
+  expect([0, 2, 3].map((requests) => warmthOf({ requests, vectorRequests: 0 }))).toEqual(['memory', 'memory', 'texts'])
+  expect(warmthOf({ requests: 2, vectorRequests: 1 })).toBe('cold')
   expect([quantile([], 0.5), quantile([3, 1, 2], 0.5), quantile([1, 2, 3, 4], 0.5), quantile([1, 2, 3, 4], 1)]).toEqual([null, 2, 2, 4])
 })
 

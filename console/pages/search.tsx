@@ -90,8 +90,8 @@ function SearchIn({ collection, collections, place }: { collection: string; coll
       .post<SearchAnswer>(`${pathOf('v1', 'collections', collection)}/search`, { query: question, mode, k: 20, ...(filter !== undefined && { filter }) }, ending.signal)
       .then((answer) => {
         if (ending.signal.aborted) return
-        const { ms, store } = answer.stats
-        addMeasurement({ at: Date.now(), ms, requests: store.requests, bytesRead: store.bytesRead, question })
+        const { ms, store, query } = answer.stats
+        addMeasurement({ at: Date.now(), ms, requests: store.requests, vectorRequests: query?.requests ?? 0, bytesRead: store.bytesRead, question })
         setState({ answer, clientMs: performance.now() - started, isLoading: false })
       })
       .catch((error: unknown) => !ending.signal.aborted && setState({ error: asApiError(error), isLoading: false }))

@@ -31,7 +31,9 @@ export function Facets({ fields, conditions, sampledCount, isComplete, onChange 
             const rest = conditions.filter((each) => each.field !== field || each.operator !== 'is')
             return (
               <button key={text} type="button" aria-pressed={isOn} onClick={() => onChange(isOn ? rest : [...rest, { field, operator: 'is', value: text }])}>
-                <span dir="auto">{text === '' ? '(empty)' : text}</span>
+                <span dir="auto" title={text}>
+                  {text === '' ? '(empty)' : shortened(text)}
+                </span>
                 <span class="quiet">{showCount(count)}</span>
               </button>
             )
@@ -41,4 +43,12 @@ export function Facets({ fields, conditions, sampledCount, isComplete, onChange 
       {!isComplete && <small class="quiet">Counted in the first {showCount(sampledCount)} records.</small>}
     </div>
   )
+}
+
+const pathPartsShown = 2
+
+/** Paths begin alike, and differ at their ends. */
+function shortened(text: string): string {
+  const parts = text.split('/')
+  return parts.length <= pathPartsShown ? text : `…/${parts.slice(-pathPartsShown).join('/')}`
 }

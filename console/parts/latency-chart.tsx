@@ -1,11 +1,11 @@
-import { isWarm, measurements, quantile } from '../latency.ts'
+import { measurements, quantile, warmthOf, type Warmth } from '../latency.ts'
 import { showBytes, showMs, showNoun } from '../quantities.ts'
 
 const width = 240
 const height = 96
 const base = height - 4
 
-/** The last queries of this page, cold and warm apart; time on the server, on a logarithmic scale. */
+/** The last queries of this page, cold and warm told apart; time on the server, on a logarithmic scale. */
 export function LatencyChart() {
   const all = measurements()
   if (all.length === 0) return null
@@ -14,7 +14,6 @@ export function LatencyChart() {
   const low = Math.min(1, ...shown.map(({ ms }) => ms))
   const y = (ms: number) => base - ((Math.log(Math.max(ms, low)) - Math.log(low)) / (Math.log(top) - Math.log(low))) * (base - 14)
   const step = width / Math.max(12, shown.length)
-  const of = (warm: boolean) => all.filter((each) => isWarm(each) === warm).map(({ ms }) => ms)
   return (
     <figure class="panel">
       <h2>Recent queries</h2>
@@ -28,25 +27,34 @@ export function LatencyChart() {
           </g>
         ))}
         {shown.map((each, i) => (
-          <rect key={each.at + i} class={isWarm(each) ? 'warm' : 'cold'} x={i * step + 1} y={Math.min(y(each.ms), base - 2)} width={Math.min(14, step - 2)} height={Math.max(2, base - y(each.ms))} rx="2">
+          <rect key={each.at + i} class={warmthOf(each)} x={i * step + 1} y={Math.min(y(each.ms), base - 2)} width={Math.min(14, step - 2)} height={Math.max(2, base - y(each.ms))} rx="2">
             <title>{`${each.question}: ${showMs(each.ms)}, ${showNoun(each.requests, 'request')}, ${showBytes(each.bytesRead)}`}</title>
           </rect>
         ))}
       </svg>
-      <figcaption>
-        <Line name="warm" times={of(true)} />
-        <Line name="cold" times={of(false)} />
+      <figcaption class="legend">
+        {warmths.map(([warmth, name]) => (
+          <Line key={warmth} warmth={warmth} name={name} times={all.filter((each) => warmthOf(each) === warmth).map(({ ms }) => ms)} />
+        ))}
       </figcaption>
     </figure>
   )
 }
 
-function Line({ name, times }: { name: 'warm' | 'cold'; times: readonly number[] }) {
+const warmths: readonly (readonly [Warmth, string])[] = [
+  ['memory', 'Warm: all in memory'],
+  ['texts', 'Vectors in memory, texts read'],
+  ['cold', 'Cold: vectors read too'],
+]
+
+function Line({ warmth, name, times }: { warmth: Warmth; name: string; times: readonly number[] }) {
   return (
-    <p class="row">
-      <span class={`key ${name}`} />
+    <p>
+      <span class={`key ${warmth}`} />
       <small>
-        {name === 'warm' ? 'Warm, all in memory' : 'Cold, read from the bucket'}: {times.length === 0 ? 'none' : `${times.length}, median ${showMs(quantile(times, 0.5)!)}, slowest ${showMs(Math.max(...times))}`}
+        {name}
+        <br />
+        <span class="quiet">{times.length === 0 ? 'none yet' : `${times.length}, median ${showMs(quantile(times, 0.5)!)}, slowest ${showMs(Math.max(...times))}`}</span>
       </small>
     </p>
   )
