@@ -4,7 +4,7 @@ import { WindlassError } from './errors.ts'
 export const optionalPackages = {
   '@aws-sdk/client-s3vectors': { range: '^3.1137.0', gives: 'copying to and from S3 Vectors' },
   '@huggingface/transformers': { range: '^4.0.0', gives: 'running an embedding model here' },
-  '@lancedb/lancedb': { range: '^0.39.0', gives: 'reading LanceDB' },
+  '@lancedb/lancedb': { range: '>=0.22.0 <1.0.0', gives: 'reading LanceDB' },
   hyparquet: { range: '^1.31.5', gives: 'reading Parquet' },
   'hyparquet-writer': { range: '^0.17.0', gives: 'writing Parquet' },
   'node-sqlite3-wasm': { range: '^0.8.60', gives: 'reading a folder of Chroma' },

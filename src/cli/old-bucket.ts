@@ -43,12 +43,14 @@ export function fromSettings(flags: Flags, configuration: Configuration): StoreS
   return { ...keys, ...(endpoint && { endpoint }), ...(region && { region }) }
 }
 
-function fieldFlags(flags: Flags): FieldNames {
+/** Names of members that a person gives instead of the usual ones. */
+export function fieldFlags(flags: Flags): FieldNames {
   const named = (flag: Flags[string], usual: readonly string[]) => (typeof flag === 'string' ? [flag] : usual)
   return { vector: named(flags.vectorField, usualFields.vector), id: named(flags.idField, usualFields.id), text: named(flags.textField, usualFields.text), metadata: named(flags.metadataField, usualFields.metadata) }
 }
 
-function metricFlag(value: Flags[string]): 'cosine' | 'euclidean' | 'dot' {
+/** `--metric`. @throws {WindlassError} `invalid`. */
+export function metricFlag(value: Flags[string]): 'cosine' | 'euclidean' | 'dot' {
   if (value === undefined) return 'cosine'
   if (value === 'cosine' || value === 'euclidean' || value === 'dot') return value
   throw new WindlassError('invalid', `--metric is ${String(value)}, expected cosine, euclidean or dot`, { path: 'metric' })

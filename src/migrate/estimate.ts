@@ -27,7 +27,7 @@ export function estimate({ objects, files, records, sizeBytes, mode, destination
   const read = mode === 'reuse' ? objects : files
   // The source is read once to move and once to check; the look at it beforehand is a dry run of its own.
   const sourceGets = mode === 'reuse' ? 2 * objects : files
-  const sourceLists = Math.ceil(read / 1000) * (mode === 'reuse' ? 3 : 1)
+  const sourceLists = Math.ceil(read / 1000) * (mode === 'reuse' ? 2 : 1)
   const steps = Math.ceil(records / stepRecords)
   // A step is noted, written and marked. Commits are flushed into segments, which are merged now and then: about one more put for each.
   const destinationPuts = mode === 'reuse' ? steps * 2 + (destination === 'bucket' ? steps * 2 : 0) + 2 : files * 3

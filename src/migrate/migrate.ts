@@ -13,7 +13,7 @@ import type { LegacySource, OldBucket } from './legacy-source.ts'
 import { moveRecords, type MoveCounts } from './move-records.ts'
 import type { Problem } from './record.ts'
 import { rollBack, type RollbackReport } from './roll-back.ts'
-import { sampleRecords } from './sample-records.ts'
+import { completeSample, type RecordSample } from './sample-records.ts'
 import { sampleLayout, scanSource, type LayoutSample, type Scan } from './scan-source.ts'
 import type { RecordTarget } from './target.ts'
 import { verifyMove, type Verification } from './verify-move.ts'
@@ -134,8 +134,8 @@ export async function runMigration(parts: MigrateParts, plan: MigratePlan, optio
     return { ...base, counts, problems, duplicateKeys: [], keptKeys, verification: null }
   }
   await parts.target.create({ dimension: plan.dimension, metric: plan.metric, model: plan.model })
-  const outcome = await moveRecords(parts.source, parts.target, shared)
-  const verification = options.verify ? await verify(parts, plan, head, signal) : null
+  const { sample, ...outcome } = await moveRecords(parts.source, parts.target, { ...shared, random: parts.random })
+  const verification = options.verify ? await verify(parts, plan, { head, sample, signal }) : null
   await journal.writeHead({ ...head, state: 'done' })
   return { ...base, ...outcome, verification }
 }
@@ -150,10 +150,9 @@ export async function rollBackMigration(parts: MigrateParts, onProgress?: (remov
   return rollBack(undoing, journal, head, onProgress)
 }
 
-async function verify(parts: MigrateParts, plan: MigratePlan, head: JournalHead, signal: AbortSignal | undefined): Promise<Verification> {
-  const { source, target, random } = parts
-  const sample = await sampleRecords(source, { dimension: plan.dimension, random })
-  return verifyMove(source, target, { sample, dimension: plan.dimension, metric: plan.metric, isShared: !head.created, ...(signal && { signal }) })
+async function verify({ source, target, random }: MigrateParts, plan: MigratePlan, { head, sample, signal }: { head: JournalHead; sample: RecordSample; signal: AbortSignal | undefined }): Promise<Verification> {
+  const questions = await completeSample(sample, source, { dimension: plan.dimension, random })
+  return verifyMove(source, target, { sample: questions, dimension: plan.dimension, metric: plan.metric, isShared: !head.created, ...(signal && { signal }) })
 }
 
 async function journalOf({ source, target, notes }: MigrateParts): Promise<Journal> {

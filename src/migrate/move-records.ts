@@ -1,7 +1,9 @@
 import { isWindlassError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
 import type { Journal, JournalHead, JournalPage } from './journal.ts'
 import { KeyTable } from './key-table.ts'
 import { sizeOf, type MovedRecord, type Problem } from './record.ts'
+import { RecordSample } from './sample-records.ts'
 import type { PlacedItem, Position, RecordSource } from './source.ts'
 import type { RecordTarget } from './target.ts'
 
@@ -22,11 +24,14 @@ export interface MoveOutcome {
   readonly problems: readonly Problem[]
   readonly duplicateKeys: readonly string[]
   readonly keptKeys: readonly string[]
+  /** Of what this run read. */
+  readonly sample: RecordSample
 }
 
 export interface MoveOptions {
   readonly head: JournalHead
   readonly journal: Journal
+  readonly random: Random
   /** Steps in flight. */
   readonly parallel: number
   readonly signal?: AbortSignal
@@ -86,6 +91,7 @@ class Move {
   readonly #duplicateKeys: string[] = []
   readonly #keptKeys: string[] = []
   readonly #seen = new KeyTable()
+  readonly #sample: RecordSample
   readonly #flights = new Set<Promise<void>>()
   #failure: { error: unknown } | null = null
   #next = 0
@@ -94,6 +100,7 @@ class Move {
     this.#source = source
     this.#target = target
     this.#options = options
+    this.#sample = new RecordSample(options.random)
   }
 
   async run(): Promise<MoveOutcome> {
@@ -121,7 +128,7 @@ class Move {
       await Promise.allSettled(this.#flights)
     }
     if (this.#failure) throw this.#failure.error
-    return { counts: this.#counts, problems: this.#problems, duplicateKeys: this.#duplicateKeys, keptKeys: this.#keptKeys }
+    return { counts: this.#counts, problems: this.#problems, duplicateKeys: this.#duplicateKeys, keptKeys: this.#keptKeys, sample: this.#sample }
   }
 
   #place(item: PlacedItem, open: OpenPage): void {
@@ -133,8 +140,10 @@ class Move {
     const { head } = this.#options
     const wrong = head.dimension !== null && record.vector.length !== head.dimension ? `the vector has ${record.vector.length} values, expected ${head.dimension}` : this.#target.check(record)
     if (wrong !== null) open.problems.push({ where: placeOf(item.where, record.key), reason: wrong })
-    else if (this.#seen.add(record.key)) open.add(record)
-    else open.duplicates.push(record.key)
+    else if (this.#seen.add(record.key)) {
+      open.add(record)
+      this.#sample.offer(record)
+    } else open.duplicates.push(record.key)
   }
 
   /** Notes a step, and takes it beside the others. Notes come in order, so that none can be missing before another. */

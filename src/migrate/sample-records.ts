@@ -3,22 +3,41 @@ import type { MovedRecord } from './record.ts'
 import type { RecordSource } from './source.ts'
 
 const sampleSize = 20
-/** A source is read up to here for it: far enough to reach many objects, and never all of a long one. */
-const itemsMax = 20_000
+/** A sample that a run could not take on its way is of the first records only: nothing is read whole for it. */
+const itemsMax = 500
 
-/** A uniform sample of the first records: Vitter 1985, "Random sampling with a reservoir", algorithm R. */
-export async function sampleRecords(source: RecordSource, { dimension, random }: { dimension: number; random: Random }): Promise<MovedRecord[]> {
-  const sample: MovedRecord[] = []
-  let seen = 0
-  for await (const item of source.read(null)) {
-    if (seen >= itemsMax) break
-    if (!('record' in item) || item.record.vector.length !== dimension) continue
-    seen++
-    if (sample.length < sampleSize) sample.push(item.record)
+/** A uniform sample of a stream of unknown length: Vitter 1985, "Random sampling with a reservoir", algorithm R. */
+export class RecordSample {
+  readonly records: MovedRecord[] = []
+  readonly #random: Random
+  #seen = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  get isFull(): boolean {
+    return this.records.length === sampleSize
+  }
+
+  offer(record: MovedRecord): void {
+    this.#seen++
+    if (!this.isFull) this.records.push(record)
     else {
-      const place = Math.floor(random.next() * seen)
-      if (place < sampleSize) sample[place] = item.record
+      const place = Math.floor(this.#random.next() * this.#seen)
+      if (place < sampleSize) this.records[place] = record
     }
   }
-  return sample
+}
+
+/** The sample that a run took, or, where little was left to read, one of the first records. */
+export async function completeSample(sample: RecordSample, source: RecordSource, { dimension, random }: { dimension: number; random: Random }): Promise<readonly MovedRecord[]> {
+  if (sample.isFull) return sample.records
+  const first = new RecordSample(random)
+  let items = 0
+  for await (const item of source.read(null)) {
+    if (items++ >= itemsMax) break
+    if ('record' in item && item.record.vector.length === dimension) first.offer(item.record)
+  }
+  return first.records
 }

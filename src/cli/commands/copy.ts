@@ -9,6 +9,8 @@ import type { IndexName } from '../../api/s3vectors/names.ts'
 import { parsePlace } from '../../api/s3vectors/copy/parse-place.ts'
 import { ServicePlace, type ServiceSettings } from '../../api/s3vectors/copy/service-place.ts'
 import type { Configuration } from '../../config/configuration.ts'
+import { isForeignSource } from '../open-source.ts'
+import { isEngineLine } from '../open-target.ts'
 import { startProgress } from '../progress.ts'
 import { configure, openBucket, print, type Flags } from '../run.ts'
 import { countText } from '../text.ts'
@@ -23,6 +25,14 @@ export async function copy(from: string, to: string, flags: Flags): Promise<void
   const parallel = Number(flags.parallel)
   if (!Number.isInteger(parallel) || parallel < 1 || parallel > parallelMax) throw new WindlassError('invalid', `--parallel is ${String(flags.parallel)}, expected a whole number from 1 to ${parallelMax}`, { path: 'parallel' })
   const configuration = configure(flags)
+  if (isWholeBucket(from) && isWholeBucket(to)) {
+    const { copyWholeBucket } = await import('./copy-bucket.ts')
+    return copyWholeBucket(from, to, { flags, configuration, parallel })
+  }
+  if (isForeignSource(from) || isEngineLine(to)) {
+    const { copyForeign } = await import('./copy-records.ts')
+    return copyForeign(from, to, { flags, configuration, parallel, openPlace: (text) => openPlace(text, 'from', flags, configuration) })
+  }
   const source = await openPlace(from, 'from', flags, configuration)
   try {
     const destination = await openPlace(to, 'to', flags, configuration)
@@ -43,6 +53,11 @@ export async function copy(from: string, to: string, flags: Flags): Promise<void
   } finally {
     await source.close()
   }
+}
+
+/** A bucket with everything in it: its URL, and no collection behind `#`. */
+function isWholeBucket(text: string): boolean {
+  return /^(s3:\/\/|file:|memory:|\.{0,2}\/)/i.test(text) && !text.includes('#') && !isForeignSource(text)
 }
 
 async function openPlace(text: string, side: 'from' | 'to', flags: Flags, configuration: Configuration): Promise<IndexPlace> {

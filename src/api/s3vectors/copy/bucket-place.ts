@@ -1,9 +1,9 @@
 import type { Clock } from '../../../base/clock.ts'
 import { isWindlassError, WindlassError } from '../../../base/errors.ts'
-import type { Bucket, Collection, CollectionReader, JsonValue, RowView } from '../../../library/types.ts'
+import type { Bucket, Collection, CollectionReader, CollectionSchema, JsonValue, RowView } from '../../../library/types.ts'
 import { indexOf } from '../names.ts'
 import { settingsOf, textFieldsOf, type IndexSettings } from '../vector-index.ts'
-import type { CopiedRecord, IndexPlace, IndexShape, Segment } from './index-place.ts'
+import type { CopiedRecord, IndexPlace, IndexShape, KeptSettings, Segment } from './index-place.ts'
 
 const pageRows = 500
 
@@ -18,6 +18,8 @@ export class BucketPlace implements IndexPlace {
   readonly #clock: Clock
   readonly #isSource: boolean
   #reader: Promise<CollectionReader> | null = null
+  /** Of a collection that was made here: what made the vectors that come. */
+  #embeddingModel: string | null = null
 
   constructor(bucket: Bucket, name: string, { clock, isSource }: { clock: Clock; isSource: boolean }) {
     this.#bucket = bucket
@@ -33,23 +35,24 @@ export class BucketPlace implements IndexPlace {
       const { schema } = await collection.stats()
       const { dimension, metric, nonFilterableKeys } = schema
       if (dimension === null) throw new WindlassError('invalid', `${this.title} holds no vectors yet: put some first, or remove it with windlass rm ${this.#name}`, { path: 'collection' })
-      return { dimension, metric, nonFilterableKeys, textSearch: settingsOf(collection, schema).textSearch }
+      return { dimension, metric, nonFilterableKeys, textSearch: settingsOf(collection, schema).textSearch, kept: await this.#kept(schema) }
     } catch (error) {
       if (isWindlassError(error, 'not-found')) return null
       throw error
     }
   }
 
-  async create({ dimension, metric, nonFilterableKeys, textSearch }: IndexShape): Promise<void> {
+  async create({ dimension, metric, nonFilterableKeys, textSearch, kept }: IndexShape): Promise<void> {
     const index = indexOf(this.#name)
     if (index) {
-      await this.#bucket.namespaces.create(`s3vectors/${index.bucket}`, {}).catch((error: unknown) => {
+      await this.#bucket.namespaces.create(`s3vectors/${index.bucket}`, kept?.vectorBucket ?? {}).catch((error: unknown) => {
         if (!isWindlassError(error, 'conflict')) throw error
       })
     }
     const settings: IndexSettings = { createdAt: this.#clock.now(), encryption: { sseType: 'AES256' }, mode: 'ENHANCED', tags: {}, textSearch }
-    const custom = index ? { s3vectors: settings as unknown as JsonValue } : {}
-    await this.#bucket.createCollection(this.#name, { dimension, metric, nonFilterableKeys, textFields: textFieldsOf(textSearch), custom })
+    const custom = { ...(index && { s3vectors: settings as unknown as JsonValue }), ...kept?.custom }
+    await this.#bucket.createCollection(this.#name, { dimension, metric, nonFilterableKeys, textFields: kept?.textFields ?? textFieldsOf(textSearch), custom })
+    this.#embeddingModel = kept?.embeddingModel ?? null
   }
 
   async count(): Promise<number> {
@@ -73,7 +76,8 @@ export class BucketPlace implements IndexPlace {
   }
 
   async put(records: readonly CopiedRecord[]): Promise<void> {
-    await (await this.#collection()).put(records)
+    if (this.#embeddingModel === null) await (await this.#collection()).put(records)
+    else await (await this.#bucket.identifyCollection(this.#name)).write({ operations: records.map((row) => ({ op: 'put', row })), embeddingModel: this.#embeddingModel })
   }
 
   async query(vector: Float32Array, k: number): Promise<string[]> {
@@ -83,6 +87,14 @@ export class BucketPlace implements IndexPlace {
 
   async close(): Promise<void> {
     await this.#bucket.close()
+  }
+
+  async #kept({ textFields, custom, embeddingModel }: CollectionSchema): Promise<KeptSettings> {
+    const index = indexOf(this.#name)
+    const namespace = index && (await this.#bucket.namespaces.find(`s3vectors/${index.bucket}`))
+    // An analyzer is a language and a version of ours.
+    const fields = textFields.map(({ field, analyzer }) => ({ field, language: analyzer.slice(0, analyzer.lastIndexOf('-')) }))
+    return { textFields: fields, custom, embeddingModel, ...(namespace && { vectorBucket: namespace.value }) }
   }
 
   #collection(): Promise<Collection> {

@@ -1,4 +1,5 @@
 import type { Metadata } from '../../../format/record.ts'
+import type { JsonValue, Namespace, TextFieldOptions } from '../../../library/types.ts'
 import type { TextSearch } from '../vector-index.ts'
 
 /** A record on its way. `document` is a text of its own that only our buckets have a place for. */
@@ -16,6 +17,19 @@ export interface IndexShape {
   readonly metric: 'cosine' | 'euclidean' | 'dot'
   readonly nonFilterableKeys: readonly string[]
   readonly textSearch: readonly TextSearch[]
+  /** All that a collection of ours keeps besides: told by our buckets, taken by our buckets, and nothing to an S3 Vectors endpoint. */
+  readonly kept?: KeptSettings
+}
+
+/** Settings that go along from one bucket of ours to another. */
+export interface KeptSettings {
+  readonly textFields: readonly TextFieldOptions[]
+  /** What doors keep: mode, tags and encryption of an index, settings of a Chroma collection. */
+  readonly custom: Readonly<Record<string, JsonValue>>
+  /** What made the vectors; null where nobody said. */
+  readonly embeddingModel: string | null
+  /** Of the vector bucket that the index is in: its tags, policy and encryption. */
+  readonly vectorBucket?: Namespace['value']
 }
 
 /** Where an index is, or will be: a collection in a bucket of ours, or an index behind an S3 Vectors endpoint. */

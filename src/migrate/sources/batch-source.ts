@@ -1,0 +1,47 @@
+import type { MovedRecord } from '../record.ts'
+import type { PlacedItem, Position, RecordSource, SourceShape } from '../source.ts'
+
+/** A record of a source that need not have a vector. */
+export interface BatchRecord {
+  readonly id: string
+  readonly vector: Float32Array | undefined
+  readonly metadata: MovedRecord['metadata'] | undefined
+  readonly document: string | undefined
+}
+
+/** A source that gives batches in one order and knows no better place than a number: to go on, what came before is read again and passed over. */
+export class BatchSource implements RecordSource {
+  readonly title: string
+  readonly #shape: SourceShape
+  readonly #batches: () => AsyncIterable<readonly BatchRecord[]>
+  readonly #close: () => Promise<void>
+
+  constructor(title: string, shape: SourceShape, batches: () => AsyncIterable<readonly BatchRecord[]>, close: () => Promise<void>) {
+    this.title = title
+    this.#shape = shape
+    this.#batches = batches
+    this.#close = close
+  }
+
+  describe(): Promise<SourceShape> {
+    return Promise.resolve(this.#shape)
+  }
+
+  async *read(after: Position | null): AsyncIterable<PlacedItem> {
+    let number = 0
+    const first = after ? Number(after.number) + 1 : 0
+    for await (const batch of this.#batches()) {
+      for (const { id, vector, metadata = {}, document } of batch) {
+        const position = { number: number++ }
+        if (position.number < first) continue
+        const where = `record ${JSON.stringify(id)}`
+        if (vector) yield { record: { key: id, vector, metadata, ...(document !== undefined && { document }) }, position, where }
+        else yield { problem: { where, reason: 'it has no vector' }, position }
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#close()
+  }
+}

@@ -1,0 +1,106 @@
+import { afterAll, expect, test } from 'vitest'
+import { systemClock } from '../../src/base/clock.ts'
+import { open } from '../../src/index.ts'
+import type { Bucket } from '../../src/library/types.ts'
+import { copyBucket } from '../../src/migrate/copy-bucket.ts'
+import type { ListedObject, ListOptions, ObjectStore } from '../../src/store/object-store.ts'
+import { openStore } from '../../src/store/open-store.ts'
+import { WrappingStore } from '../../src/store/wrapping-store.ts'
+import { put, recordsOf, vectorOf } from './parts.ts'
+
+const options = { clock: systemClock, parallel: 4, dryRun: false }
+const opened: Bucket[] = []
+afterAll(async () => {
+  for (const bucket of opened) await bucket.close()
+})
+
+let count = 0
+async function openBoth(): Promise<{ from: ObjectStore; to: ObjectStore; bucket: Bucket; openCopy: () => Promise<Bucket> }> {
+  const [fromUrl, toUrl] = [`memory:from-${++count}`, `memory:to-${count}`]
+  const bucket = await open(fromUrl)
+  opened.push(bucket)
+  const openCopy = async () => {
+    const copy = await open(toUrl)
+    opened.push(copy)
+    return copy
+  }
+  return { from: await openStore(fromUrl), to: await openStore(toUrl), bucket, openCopy }
+}
+
+async function* text(words: string) {
+  yield new TextEncoder().encode(words)
+}
+
+test('a copy of a bucket has its collections with settings, documents, snapshots and branches, and what lies beside them', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  const settings = { metric: 'euclidean' as const, dimension: 4, language: 'german', textFields: [{ field: 'title', language: 'french' }], nonFilterableKeys: ['long'], custom: { s3vectors: { tags: { a: 'b' }, mode: 'STANDARD' } } }
+  const notes = await bucket.createCollection('notes', settings)
+  await notes.put([{ key: 'a', vector: vectorOf(1, 4), metadata: { n: 1n }, document: 'Häuser' }])
+  await notes.flush()
+  await notes.createSnapshot('before')
+  await notes.put([{ key: 'b', vector: vectorOf(2, 4) }])
+  await bucket.branchCollection('notes', 'branch', { snapshot: 'before' })
+  await (await bucket.createCollection('docs')).index({ source: 'a.txt', open: () => text('Bees hum.') })
+  await bucket.createCollection('gone')
+  await bucket.dropCollection('gone')
+  await put(from, 'files/photo.jpg', 'plain')
+  await put(from, 'vector_db/old.json', '{}')
+
+  expect((await copyBucket(from, to, { ...options, dryRun: true })).copied).toBeGreaterThan(5)
+  for await (const { key } of to.list('')) throw new Error(`${key} was written by a dry run`)
+  const report = await copyBucket(from, to, options)
+  const copy = await openCopy()
+  expect((await copy.listCollections()).collections.map(({ name }) => name)).toEqual(['branch', 'docs', 'notes'])
+  for (const name of ['notes', 'branch', 'docs']) {
+    expect(await recordsOf(copy, name)).toEqual(await recordsOf(bucket, name))
+    expect((await (await copy.collection(name)).stats()).schema).toEqual((await (await bucket.collection(name)).stats()).schema)
+    expect((await copy.verify(name)).problems).toEqual([])
+  }
+  const copied = await copy.collection('notes')
+  expect((await copied.listSnapshots()).map(({ name }) => name)).toEqual(['before'])
+  expect(await (await copied.openSnapshot('before')).count()).toBe(1)
+  expect((await (await copy.collection('docs')).listDocuments()).documents).toMatchObject([{ source: 'a.txt', state: 'indexed' }])
+  expect(await to.get('files/photo.jpg')).toMatchObject({ kind: 'found', size: 5 })
+  expect(report).toMatchObject({ copied: report.objects, unchanged: 0 })
+  // The copy lives on by itself.
+  await copied.put([{ key: 'c', vector: vectorOf(3, 4) }])
+  expect((await recordsOf(copy, 'notes')).size).toBe(3)
+  expect((await recordsOf(bucket, 'notes')).size).toBe(2)
+  await expect(copyBucket(from, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('holds collections already') })
+})
+
+test('a copy that is cut off is continued, and brings what was written since', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  const docs = await bucket.createCollection('docs', { dimension: 8 })
+  for (let i = 0; i < 12; i++) await docs.put([{ key: `r${i}`, vector: vectorOf(i) }])
+  let writes = 7
+  const cut = new (class extends WrappingStore {
+    override put(...given: Parameters<ObjectStore['put']>) {
+      if (writes-- <= 0) throw new Error('cut off')
+      return this.inner.put(...given)
+    }
+  })(to)
+  await expect(copyBucket(from, cut, options)).rejects.toThrow('cut off')
+  await docs.put([{ key: 'later', vector: vectorOf(50) }])
+  await expect(copyBucket(await openStore('memory:another'), to, options)).rejects.toMatchObject({ kind: 'conflict' })
+  const report = await copyBucket(from, to, options)
+  expect(report.unchanged).toBeGreaterThan(3)
+  expect((await recordsOf(await openCopy())).size).toBe(13)
+})
+
+test('a log entry behind one that the list does not show stays behind', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  const docs = await bucket.createCollection('docs', { dimension: 8 })
+  for (let i = 0; i < 6; i++) await docs.put([{ key: `r${i}`, vector: vectorOf(i) }])
+  // As a list does that passes a place just before it is written.
+  const blind = new (class extends WrappingStore {
+    override async *list(prefix: string, given?: ListOptions): AsyncIterable<ListedObject> {
+      for await (const object of this.inner.list(prefix, given)) if (!object.key.endsWith('/log/00000000000000000004')) yield object
+    }
+  })(from)
+  await copyBucket(blind, to, options)
+  const copy = await openCopy()
+  expect([...(await recordsOf(copy)).keys()].sort()).toEqual(['r0', 'r1', 'r2'])
+  await (await copy.collection('docs')).put([{ key: 'new', vector: vectorOf(9) }])
+  expect((await copy.verify('docs')).problems).toEqual([])
+})
