@@ -1,7 +1,9 @@
+import { h, render } from 'preact'
 import type { Api } from '../api.ts'
+import { MapView } from './map-view.tsx'
 
 /** Shows the map of a collection in `element`, until it is destroyed. */
-export function mountMap(element: HTMLElement, { collection }: { collection: string; api: Api }): { destroy(): void } {
-  element.textContent = `The map of ${collection} is not part of this build.`
-  return { destroy: () => element.replaceChildren() }
+export function mountMap(element: HTMLElement, { collection, api }: { collection: string; api: Api }): { destroy(): void } {
+  render(h(MapView, { collection, api }), element)
+  return { destroy: () => render(null, element) }
 }
