@@ -21,6 +21,8 @@ export class RecordSample {
   }
 
   offer(record: MovedRecord): void {
+    // All zeros has no direction: nothing is nearest to it.
+    if (record.vector.every((value) => value === 0)) return
     this.#seen++
     if (!this.isFull) this.records.push(record)
     else {

@@ -1,6 +1,6 @@
 // `windlass migrate`, killed at requests of its own and at random moments: in the end everything is as after one undisturbed run, and a
 // rollback leaves the old bucket as it was. On a directory; on the S3 server that WINDLASS_TEST_S3_BUCKET names, where one is (.ci/run):
-// there 5,000 vectors and 200 files, or, with WINDLASS_MIGRATE_FULL=1, 50,000 and 2,000.
+// there 1,500 vectors and 100 files, or, with WINDLASS_MIGRATE_FULL=1, 50,000 and 2,000.
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
@@ -18,7 +18,7 @@ import { exited, killAll, runBeside, start, wait } from '../process/processes.ts
 
 const bucketUrl = process.env.WINDLASS_TEST_S3_BUCKET
 const isFull = process.env.WINDLASS_MIGRATE_FULL === '1'
-const [vectorCount, fileCount] = isFull ? [50_000, 2_000] : bucketUrl ? [5_000, 200] : [1_200, 24]
+const [vectorCount, fileCount] = isFull ? [50_000, 2_000] : bucketUrl ? [1_500, 100] : [1_200, 24]
 const dimension = 96
 const kills = bucketUrl ? 10 : 2
 const scratch = mkdtempSync(join(tmpdir(), 'windlass-migrate-'))
@@ -126,7 +126,7 @@ describe(`migrate on ${place}`, { timeout: isFull ? 3_600_000 : 600_000 }, () =>
     for (const [writes, moment] of first) expect(await killedAt(writes, moment, migration(killed)), `killed at ${writes}`).toBe(null)
     for (let i = first.length; i < kills; i++) {
       const child = start(migration(killed))
-      await wait(1000 + Math.random() * 3000 + (isFull ? 6000 : 0))
+      await wait(1000 + Math.random() * (isFull ? 30_000 : 3000))
       child.kill('SIGKILL')
       await exited(child)
     }
