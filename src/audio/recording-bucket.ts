@@ -35,7 +35,7 @@ export class RecordingBucket {
   /** @throws {WindlassError} `not-found`, `corrupt`. */
   async get(id: string): Promise<StoredRecording> {
     const found = await this.find(id)
-    if (!found) throw new WindlassError('not-found', `there is no recording ${JSON.stringify(id.slice(0, 60))}: \`windlass audio ls\` lists them`, { path: 'id' })
+    if (!found) throw noRecording(id)
     return found
   }
 
@@ -119,6 +119,11 @@ export class RecordingBucket {
     await this.store.delete([keyOf(id, 'recording.json')])
     await this.store.delete([`pending/${id}`, `claims/${id}`])
   }
+}
+
+/** The error for an id that is none's. */
+export function noRecording(id: string): WindlassError {
+  return new WindlassError('not-found', `there is no recording ${JSON.stringify(id.slice(0, 60))}: \`windlass audio ls\` lists them`, { path: 'id' })
 }
 
 /** The key of a file of a recording, below `audio/`. */

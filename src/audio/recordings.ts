@@ -3,7 +3,7 @@ import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
 import { newId, timeOfId } from '../base/random.ts'
 import { claimed } from '../models/claim.ts'
 import { finishRecording, type AudioContext } from './finish-recording.ts'
-import { keyOf, snippetKey } from './recording-bucket.ts'
+import { keyOf, noRecording, snippetKey } from './recording-bucket.ts'
 import type { Recording, Segments, Transcript } from './recording.ts'
 import { chunksOf } from './transcribe.ts'
 
@@ -94,8 +94,8 @@ export class Recordings {
     }
     const recordings: Recording[] = []
     for (let at = 0; at < ids.length; at += readAtOnce) {
-      const found = await Promise.all(ids.slice(at, at + readAtOnce).map((id) => this.#context.bucket.find(id)))
-      recordings.push(...found.flatMap((stored) => (stored ? [stored.recording] : [])))
+      const found = await Promise.all(ids.slice(at, at + readAtOnce).map((id) => this.#known(id)))
+      recordings.push(...found.filter((recording) => recording !== null))
     }
     return { recordings, ...(next !== undefined && { next }) }
   }
@@ -160,9 +160,10 @@ export class Recordings {
   /** Removes a recording, its snippets, its passages and the voices named in it. @throws {WindlassError} `not-found`. */
   async remove(id: string): Promise<void> {
     const { bucket, index, voices } = this.#context
-    const recording = await this.get(id)
+    const recording = await this.#known(id)
+    if (!recording) throw noRecording(id)
     await index.remove(recording)
-    if (recording.speakers.some(({ name }) => name !== undefined)) await voices(await this.#context.parts()).forget(id)
+    if (recording.error !== undefined || recording.speakers.some(({ name }) => name !== undefined)) await voices(await this.#context.parts()).forget(id)
     await bucket.remove(id)
   }
 
@@ -239,6 +240,17 @@ export class Recordings {
     }
     await bucket.create(recording)
     return recording
+  }
+
+  /** What is known of a recording; of one whose `recording.json` is damaged, that: others are listed all the same, and it can be removed. */
+  async #known(id: string): Promise<Recording | null> {
+    try {
+      return (await this.#context.bucket.find(id))?.recording ?? null
+    } catch (error) {
+      if (!isWindlassError(error, 'corrupt', 'unsupported')) throw error
+      const createdAt = toIsoTime(timeOfId(id))
+      return { formatVersion: 1, id, name: id, contentType: 'application/octet-stream', sizeBytes: 0, state: 'failed', error: error.message, createdAt, updatedAt: createdAt, speakers: [] }
+    }
   }
 
   #stored(id: string, sizeBytes: number): Promise<Recording> {
