@@ -50,7 +50,7 @@ export async function openTarget(to: string, flags: Flags, configuration: Config
     const { line, name } = { line: to, name: configuration.collection() }
     const destination = await openDestination(parseEngine(line, configuration.environment), name, contextOf(bucket))
     if (!isSearchable(destination)) throw new WindlassError('unsupported', `${destination.name} takes whole files, no vectors`, { path: 'to' })
-    const target = keep(new EngineTarget(destination))
+    const target = keep(new EngineTarget(destination, line))
     return { target, destination: line.toLowerCase().startsWith('s3vectors:') ? 's3vectors' : 'other', notes: await notesAt(bucket.url), close, documents: async () => keep(await openBucketWithEngine(configuration, bucket.url, line)).documents(name) }
   }
   const place = parsePlace(to)

@@ -14,7 +14,7 @@ export interface LegacySettings {
   readonly metric: 'cosine' | 'euclidean' | 'dot'
 }
 
-const aheadMax = 24
+const aheadMax = 48
 const aheadBytesMax = 32 * 1024 * 1024
 const pieceBytes = 8 * 1024 * 1024
 

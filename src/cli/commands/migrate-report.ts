@@ -22,7 +22,7 @@ export function tellLayout(plan: MigratePlan): void {
   }
   if (sample.dimensions.length > 0) print(`  dimension  ${sample.dimensions.map((each) => `${each.dimension} (${each.records})`).join(', ')}`)
   if (sample.example) print(`  example    ${printable(JSON.stringify(shortened(sample.example))).slice(0, 300)}`)
-  print(`to ${printable(to)}${exists ? '' : ', which is made'}: dimension ${dimension}, ${metric}${model === null ? '' : `, ${model}`}`)
+  print(`to ${printable(to)}${exists ? '' : ', which is made where it is missing'}: dimension ${dimension}, ${metric}${model === null ? '' : `, ${model}`}`)
   print(`  vectors    ${mode === 'reuse' ? 'taken over' : 'made anew from the files'}: ${printable(reason)}`)
   if (earlier) print(`  ${earlier.state === 'done' ? 'it was brought over before: what is new since comes too' : 'an earlier run was interrupted: this one goes on'}`)
 }
@@ -44,7 +44,7 @@ export function tellDryRun({ plan, objects, objectBytes, files, fileBytes, scan,
 }
 
 /** What came of a migration. */
-export function tellMigration({ to, mode, counts, problems, duplicateKeys, keptKeys, verification }: MigrateReport, seconds: number): void {
+export function tellMigration({ to, mode, model, counts, problems, duplicateKeys, keptKeys, verification }: MigrateReport, { seconds, configuredModel }: { seconds: number; configuredModel: string }): void {
   const noun = mode === 'embed' ? 'file' : 'record'
   print(`${printable(to)}: ${countText(counts.written, noun)} written, ${counts.unchanged.toLocaleString('en')} were there already, in ${seconds.toFixed(1)} s`)
   if ('duplicates' in counts && counts.duplicates > 0) tellKeys('an id comes more than once, and its first record counts', duplicateKeys, counts.duplicates)
@@ -54,6 +54,7 @@ export function tellMigration({ to, mode, counts, problems, duplicateKeys, keptK
     tellProblems(problems, counts.unreadable)
   }
   if (verification) tellVerification(verification)
+  if (mode === 'reuse' && model !== null && model !== configuredModel) print(`to search by meaning: EMBEDDING_MODEL=${printable(model)}; with ${configuredModel} words decide`)
 }
 
 export function tellVerification({ sourceCount, equal, different, missing, missingKeys, queries, overlap }: Verification): void {

@@ -26,7 +26,7 @@ export async function migrate(from: string | undefined, flags: Flags): Promise<v
         ...layout,
         ...opened,
         documents: () => opened.documents(),
-        configured: { name: modelSettings(configuration).name, load: () => openConfiguredModel(configuration) },
+        configured: { name: await modelName(configuration), load: () => openConfiguredModel(configuration) },
         clock: systemClock,
         random: systemRandom,
       }
@@ -58,7 +58,7 @@ async function moveIn(parts: MigrateParts, options: Omit<MigrateOptions, 'onProg
   const report = await runMigration(parts, plan, { ...options, onProgress: (done) => bar.update(done, done, 0, false) }).finally(() => bar.stop())
   const seconds = (systemClock.monotonic() - started) / 1000
   if (asJson) print(JSON.stringify({ ...report, seconds }, null, 2))
-  else tellMigration(report, seconds)
+  else tellMigration(report, { seconds, configuredModel: parts.configured.name })
   if (report.verification && report.verification.missing > 0) process.exitCode = errorPolicies.corrupt.exitCode
   else if (report.counts.unreadable > 0) process.exitCode = 1
 }
@@ -84,6 +84,12 @@ async function confirm(plan: MigratePlan, flags: Flags): Promise<void> {
   } finally {
     terminal.close()
   }
+}
+
+/** As collections note it: the built-in model's has its version in it. Others are not loaded for their name. */
+async function modelName(configuration: Configuration): Promise<string> {
+  const { name } = modelSettings(configuration)
+  return name.startsWith('static-') ? (await openConfiguredModel(configuration)).name : name
 }
 
 function optionsOf(flags: Flags): Omit<MigrateOptions, 'onProgress'> {

@@ -13,9 +13,10 @@ export class EngineTarget implements RecordTarget {
   readonly title: string
   readonly #destination: SearchableDestination
 
-  constructor(destination: SearchableDestination) {
+  /** @param title Tells it from all others: the name of a destination has no host in it. */
+  constructor(destination: SearchableDestination, title: string = destination.name) {
     this.#destination = destination
-    this.title = destination.name
+    this.title = title
   }
 
   /** Engines tell dimension and model when they are prepared. */
