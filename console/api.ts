@@ -83,11 +83,11 @@ export class Api {
    * Sends a file, and tells how much of it has gone.
    * @throws {ApiError}; an `AbortError` when `signal` aborts.
    */
-  upload<Answer>(path: string, file: File, { onProgress, signal, query = {} }: { onProgress(share: number): void; signal?: AbortSignal; query?: CallOptions['query'] }): Promise<Answer> {
+  upload<Answer>(path: string, file: File, { method = 'PUT', onProgress, signal, query = {} }: { method?: 'PUT' | 'POST'; onProgress(share: number): void; signal?: AbortSignal; query?: CallOptions['query'] }): Promise<Answer> {
     // fetch cannot tell how far an upload has come.
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest()
-      request.open('PUT', withQuery(path, query))
+      request.open(method, withQuery(path, query))
       for (const [name, value] of Object.entries(this.headers)) request.setRequestHeader(name, value)
       request.setRequestHeader('content-type', file.type || 'application/octet-stream')
       request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 1)

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { pathOf } from '../api.ts'
 import { useConsole } from '../parts/context.ts'
-import { asApiError, useLoad } from '../parts/load.ts'
+import { asApiError, useLoad, useReload } from '../parts/load.ts'
 import { EmptyNote, ErrorNote, Figure, Loading } from '../parts/notes.tsx'
 import { parseDuration, showBytes, showCount, showMs, showNoun, showTime } from '../quantities.ts'
 
@@ -36,6 +36,7 @@ interface VectorizerInfo {
 export function VectorizersPage() {
   const { api } = useConsole()
   const { value, error, isLoading, reload } = useLoad((signal) => api.get<{ vectorizers: VectorizerInfo[] }>('/v1/vectorizers', {}, signal), [])
+  useReload(value?.vectorizers.some(({ workers }) => workers.length > 0) ?? false, 3000, reload)
   return (
     <div class="page">
       <div class="head">

@@ -33,6 +33,15 @@ export function useLoad<Value>(load: (signal: AbortSignal) => Promise<Value>, in
   return { value: isOld ? undefined : state.value, error: isOld ? undefined : state.error, isLoading: isOld || state.isLoading, reload }
 }
 
+/** Asks again every `ms` as long as something is under way; not while nobody looks. */
+export function useReload(isUnderWay: boolean, ms: number, reload: () => void): void {
+  useEffect(() => {
+    if (!isUnderWay) return
+    const timer = setInterval(() => document.hidden || reload(), ms)
+    return () => clearInterval(timer)
+  }, [isUnderWay, ms, reload])
+}
+
 export function asApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : new ApiError('unknown', error instanceof Error ? error.message : String(error), 0)
 }

@@ -1,7 +1,7 @@
 // The console in headless Chromium, as people use it. Skipped unless WINDLASS_TEST_CHROMIUM says where a Chromium is; .ci/chromium.sh installs one.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildTestConsole, chromiumPath, ConsoleTest, launch } from './testing.ts'
+import { buildTestConsole, chromiumPath, ConsoleTest, launch, meetingWav } from './testing.ts'
 
 const files = {
   'anchor.md': '# The anchor\n\nThe windlass hauls the anchor. Grease the chain before every voyage.\n',
@@ -283,6 +283,36 @@ describe.skipIf(!chromiumPath)('the console', () => {
     await page.context().setOffline(false)
     await page.getByRole('button', { name: 'Try again' }).click()
     await page.getByText('1 passage in').waitFor()
+  })
+
+  test('a recording is added, listened to, named and found by its speakers; a failed one says why', async () => {
+    const page = await own.open('#/audio')
+    await page.getByText('No recordings yet').waitFor()
+    await page.setInputFiles('input[type=file]', [
+      { name: 'meeting.wav', mimeType: 'audio/wav', buffer: meetingWav() },
+      { name: 'noise.wav', mimeType: 'audio/wav', buffer: Buffer.from('RIFF, and nothing of it') },
+    ])
+    const row = (name: string) => page.getByRole('row').filter({ hasText: name })
+    await row('meeting.wav').getByText('done', { exact: true }).waitFor()
+    await row('noise.wav').getByText('failed', { exact: true }).waitFor()
+    await page.getByRole('link', { name: 'meeting.wav' }).click()
+    await page.getByText('Who speaks when').waitFor()
+    expect(await page.locator('.speaker').count()).toBe(2)
+    const player = page.locator('section[aria-label=Player] > audio')
+    await expect.poll(() => player.evaluate((element: HTMLAudioElement) => Math.round(element.duration))).toBe(12)
+    await page.getByRole('button', { name: 'Name … speaker-1' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('דנה')
+    await page.getByRole('button', { name: 'Give the name' }).click()
+    await page.locator('.transcript').getByText('דנה').first().waitFor()
+    // Not from the beginning: only what is listened to is read.
+    await page.locator('.transcript button').nth(1).click()
+    await expect.poll(() => player.evaluate((element: HTMLAudioElement) => element.currentTime)).toBeGreaterThan(1)
+    await page.getByRole('button', { name: /^Snippet, \d+ s, of דנה$/ }).click()
+    await page.locator('.speaker audio').waitFor()
+    await page.getByRole('link', { name: 'Audio', exact: true }).last().click()
+    await page.getByRole('button', { name: 'Delete meeting.wav' }).click()
+    await page.getByRole('button', { name: 'Delete it' }).click()
+    await row('meeting.wav').waitFor({ state: 'detached' })
   })
 
   test('records are paged through, looked at and deleted', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Vectorizer } from '../../src/library/types.ts'
-import { buildTestConsole, chromiumPath, ConsoleTest, findings, launch } from './testing.ts'
+import { buildTestConsole, chromiumPath, ConsoleTest, findings, launch, meetingWav } from './testing.ts'
 
 const pictures = process.env.WINDLASS_TEST_SCREENSHOTS
 const pictureBytesMax = 150_000
@@ -62,6 +62,8 @@ const views: readonly View[] = [
   },
   { name: 'vectorizers', picture: 'light', hash: '#/vectorizers', shown: 'text=1 document failed', act: (page) => page.locator('summary').first().click() },
   { name: 'models', hash: '#/models', shown: 'text=No models in the bucket' },
+  { name: 'audio', hash: '#/audio', shown: 'td >> text=done' },
+  { name: 'recording', picture: 'dark', hash: '#/audio', shown: 'td >> text=done', act: (page) => page.getByRole('link', { name: 'meeting.wav' }).click().then(() => page.locator('.transcript').waitFor()) },
   { name: 'keys', hash: '#/keys', shown: 'text=No keys are configured' },
 ]
 
@@ -86,6 +88,7 @@ describe.skipIf(!chromiumPath)('every page', () => {
     const years = new Map(Object.keys(docs).map((path, i) => [path, 2022 + (i % 3)]))
     await own.collection('manuals', { ...docs, 'anchor-he.md': '# מדריך העוגן\n\nהעוגן מורם בעזרת הכננת. יש לשמן את השרשרת לפני כל הפלגה.\n' }, (path) => ({ kind: /protocol|engine/.test(path) ? 'reference' : 'guide', year: years.get(path) ?? 2025 }))
     await own.server.call('POST', '/v1/collections/manuals/records', { json: { records: [{ key: 'own', document: 'A record of its own.', metadata: { kind: 'note' } }] } })
+    await own.server.call('POST', '/v1/audio?name=meeting.wav', { body: new Uint8Array(meetingWav()), headers: { 'content-type': 'audio/wav' } })
     await own.server.call('POST', '/v1/collections/manuals/flush')
     await own.server.call('POST', '/v1/collections/manuals/snapshots', { json: { name: 'before-cleanup' } })
   }, 120_000)

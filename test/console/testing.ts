@@ -7,7 +7,10 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import { expect } from 'vitest'
 // @ts-expect-error a script, without types
 import buildConsole from '../../scripts/build-console.mjs'
+import { sampleRate } from '../../src/audio/pcm.ts'
+import { encodeWav } from '../../src/audio/wav.ts'
 import type { SettingName } from '../../src/config/settings.ts'
+import { speak, voices } from '../audio/voices.ts'
 import { startTestServer, type TestServer } from '../http/testing.ts'
 
 /** Path of a Chromium; the suite is skipped where it is not named. */
@@ -82,6 +85,18 @@ export class ConsoleTest {
     await this.settle()
     await this.server.stop()
   }
+}
+
+/** 12 seconds of two people who say nothing, by turns. */
+export function meetingWav(): Buffer {
+  const turns = [speak(voices.dana, 3, 1), speak(voices.omer, 3, 2), speak(voices.dana, 2.5, 3), speak(voices.omer, 2, 4)]
+  const samples = new Float32Array(12 * sampleRate)
+  let at = 0
+  for (const turn of turns) {
+    samples.set(turn, at)
+    at += turn.length + Math.round(0.5 * sampleRate)
+  }
+  return Buffer.from(encodeWav(samples))
 }
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
