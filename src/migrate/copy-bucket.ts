@@ -1,6 +1,7 @@
 import { fromUtf8, toUtf8 } from '../base/bytes.ts'
 import { toIsoTime, type Clock } from '../base/clock.ts'
 import { isWindlassError, WindlassError } from '../base/errors.ts'
+import { catalogPrefix, decodeCatalogEntry } from '../format/catalog-entry.ts'
 import { decodeManifest } from '../format/manifest.ts'
 import type { GetResult, ListedObject, ObjectStore } from '../store/object-store.ts'
 
@@ -61,8 +62,7 @@ export async function copyBucket(from: ObjectStore, to: ObjectStore, options: Co
   if (mark === null) await expectNoCollections(to)
   if (!options.dryRun && mark === null) await to.put(markKey, toUtf8(JSON.stringify({ from: from.url, startedAt: toIsoTime(options.clock.now()) })), { condition: { ifAbsent: true } })
   const copy = new BucketCopy(from, to, options, totals)
-  const ids = await copy.collectionIds()
-  for (const id of ids) await copy.collection(id)
+  for (const id of await copy.collectionIds()) await copy.collection(id)
   await copy.others()
   const collections = await copy.catalog()
   if (!options.dryRun) await to.delete([markKey])
@@ -74,6 +74,7 @@ class BucketCopy {
   readonly #to: ObjectStore
   readonly #options: CopyBucketOptions
   readonly #totals: Totals
+  readonly #done = new Set<string>()
 
   constructor(from: ObjectStore, to: ObjectStore, options: CopyBucketOptions, totals: Totals) {
     this.#from = from
@@ -93,6 +94,7 @@ class BucketCopy {
   }
 
   async collection(id: string): Promise<void> {
+    this.#done.add(id)
     const key = `data/${id}/manifest`
     // Read now, written when all that it names is there.
     const manifest = await this.#from.get(key, { fresh: true })
@@ -106,12 +108,17 @@ class BucketCopy {
     await this.#objects(this.#from.list(''), ({ key }) => !key.startsWith('data/') && !key.startsWith('catalog/'))
   }
 
+  /** Names, last of all. One that was given meanwhile may stand for a collection that was not there when they were listed. */
   async catalog(): Promise<number> {
     let count = 0
-    await this.#objects(this.#from.list('catalog/'), () => {
-      count++
-      return true
-    })
+    for await (const { key } of this.#from.list(catalogPrefix)) {
+      const answer = await this.#from.get(key, { fresh: true })
+      if (answer.kind !== 'found') continue
+      const entry = decodeCatalogEntry(answer.bytes, key)
+      if (entry && !this.#done.has(entry.id)) await this.collection(entry.id)
+      await this.#put(key, answer)
+      if (entry) count++
+    }
     return count
   }
 

@@ -104,3 +104,46 @@ test('a log entry behind one that the list does not show stays behind', async ()
   await (await copy.collection('docs')).put([{ key: 'new', vector: vectorOf(9) }])
   expect((await copy.verify('docs')).problems).toEqual([])
 })
+
+test('while others write and make collections, each collection of the copy is whole as of one moment', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  const docs = await bucket.createCollection('docs', { dimension: 8 })
+  await docs.put([{ key: 'r0', vector: vectorOf(0) }])
+  let written = 1
+  let made = 0
+  // Between any two requests of the copy something happens at the source.
+  const busy = new (class extends WrappingStore {
+    async #meddle(): Promise<void> {
+      if (written > 50) return
+      await docs.put([{ key: `r${written}`, vector: vectorOf(written) }])
+      written++
+      if (written % 5 === 0) await docs.flush()
+      if (written % 7 === 0) await (await bucket.createCollection(`new-${made++}`, { dimension: 8 })).put([{ key: 'a', vector: vectorOf(1) }])
+    }
+    override async get(...given: Parameters<ObjectStore['get']>) {
+      await this.#meddle()
+      return this.inner.get(...given)
+    }
+    override async *list(prefix: string, given?: ListOptions): AsyncIterable<ListedObject> {
+      await this.#meddle()
+      let count = 0
+      for await (const object of this.inner.list(prefix, given)) {
+        if (count++ < 10) await this.#meddle()
+        yield object
+      }
+    }
+  })(from)
+  const report = await copyBucket(busy, to, options)
+  const copy = await openCopy()
+  const { collections } = await copy.listCollections()
+  expect(collections).toHaveLength(report.collections)
+  expect(report.collections).toBeGreaterThan(1)
+  for (const { name } of collections) {
+    expect((await copy.verify(name)).problems).toEqual([])
+    const keys = [...(await recordsOf(copy, name)).keys()]
+    if (name === 'docs') {
+      expect(keys.length).toBeGreaterThan(1)
+      expect(new Set(keys)).toEqual(new Set(Array.from(keys, (_, i) => `r${i}`)))
+    }
+  }
+})
