@@ -25,6 +25,11 @@ export function answerOf(error: unknown): ErrorAnswer {
   }
 }
 
+/** Where the documentation that the server gives out explains a kind of error. */
+export function helpUrl(kind: ErrorAnswer['kind']): string {
+  return `/docs/errors.html#${kind}`
+}
+
 /** The bucket failed, not the request: what a caller did may be worth trying again elsewhere. */
 export function isServerFault({ status }: ErrorAnswer): boolean {
   return status >= 500

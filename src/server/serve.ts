@@ -11,6 +11,9 @@ import type { Bucket } from '../library/types.ts'
 import type { ApiContext } from '../api/context.ts'
 import { BodyBudget } from '../api/request-body.ts'
 import { isLoopback } from '../api/request-guard.ts'
+import { audioSettings } from '../config/audio.ts'
+import { openParts } from '../audio/open-parts.ts'
+import { AudioDoor } from './audio-door.ts'
 import { ensureDefaultCollection } from './default-collection.ts'
 import { embeddingFiles } from '../models/embedding-files.ts'
 import { defaultHub } from '../models/open-model-store.ts'
@@ -71,6 +74,7 @@ export async function serve(configuration: Configuration, { version, vectorizers
   const declared = vectorizers(bucket)
   const events = new EventDoor(declared, clock)
   let ready = true
+  const audio = openAudioDoor(configuration, bucket, models, { clock, random, log })
   const context: ApiContext = {
     bucket,
     keys,
@@ -83,6 +87,7 @@ export async function serve(configuration: Configuration, { version, vectorizers
     random,
     indexing: (task) => indexing.run(task),
     vectorizers: declared,
+    audio,
     models: () => models.store(),
     applyEvents: (name, message) => events.apply(name, message),
     isReady: () => ready,
@@ -104,16 +109,26 @@ export async function serve(configuration: Configuration, { version, vectorizers
     },
   })
   const listening = await listen((request, connection) => app.fetch(request, connection as never), { host, port: configuration.number('port')!, context })
+  // What a process before this one has left.
+  audio.wake()
   let stopping: Promise<void> | null = null
   const stop = async () => {
     ready = false
     await listening.drain(drainMs)
     await events.close()
+    await audio.close()
     await bucket.close()
     await models.close()
     await scratch.close()
   }
   return { url: listening.url, port: listening.port, log, stop: () => (stopping ??= stop()) }
+}
+
+/** Recordings are worked on with the models that the settings name, which the model store brings. */
+function openAudioDoor(configuration: Configuration, bucket: Bucket, models: ModelDoor, { clock, random, log }: { clock: Clock; random: Random; log: Log }): AudioDoor {
+  const settings = audioSettings(configuration)
+  const parts = () => openParts(settings, embeddingFiles(() => models.store()), { clock, random })
+  return new AudioDoor(settings.collection, () => bucket.audio({ collection: settings.collection, scratch: settings.scratch, parts }), log)
 }
 
 /** The applications of this machine may be told of the door by the same variable: the server must not ask itself. */

@@ -46,7 +46,7 @@ export function createApp(context: ApiContext, { log, metrics, s3vectors, chroma
     guardRequest(c.req.raw, { hasKeys: keys.keys().length > 0, allowedHosts, corsOrigins })
     await next()
   })
-  app.route('/', createConsole(consoleFolder))
+  app.route('/', createConsole({ consoleFolder }))
   app.route('/', createHubApi(hub, '/hf'))
   app.route('/', createS3VectorsApi(context, s3vectors))
   app.route('/', createChromaApi(context, chroma))
