@@ -35,7 +35,9 @@ export default async function buildConsole(target = join(root, 'dist/console'), 
     })
     const outputs = Object.entries(metafile.outputs)
     const outputOf = (name) => outputs.find(([, { entryPoint }]) => entryPoint === `console/${name}`)[0].split('/').pop()
-    const html = readFileSync(join(source, 'index.html'), 'utf8').replace('{{script}}', `assets/${outputOf('main.tsx')}`).replace('{{style}}', `assets/${outputOf('style.css')}`)
+    // What the first script asks for at once is fetched beside it, not after it.
+    const preloads = outputs.find(([, { entryPoint }]) => entryPoint === 'console/main.tsx')[1].imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => `<link rel="modulepreload" href="assets/${path.split('/').pop()}" />`)
+    const html = readFileSync(join(source, 'index.html'), 'utf8').replace('{{preloads}}', preloads.join('')).replace('{{script}}', `assets/${outputOf('main.tsx')}`).replace('{{style}}', `assets/${outputOf('style.css')}`)
     writeFileSync(join(stage, 'index.html'), html)
     return ['index.html', ...readdirSync(join(stage, 'assets')).map((name) => `assets/${name}`)]
   })
