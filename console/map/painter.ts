@@ -12,7 +12,7 @@ export interface Scene {
   readonly chosenCode: number | null
 }
 
-/** Draws points on a canvas: by WebGL 2, or by hand where that is missing. */
+/** Draws points on a canvas: by WebGL 2, or by hand where no graphics card does that. */
 export interface Painter {
   readonly kind: 'webgl' | 'canvas'
   /** @param codes A byte for each point, of `colours`. */
