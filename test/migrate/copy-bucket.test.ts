@@ -114,7 +114,7 @@ test('while others write and make collections, each collection of the copy is wh
   // Between any two requests of the copy something happens at the source.
   const busy = new (class extends WrappingStore {
     async #meddle(): Promise<void> {
-      if (written > 50) return
+      if (written > 30) return
       await docs.put([{ key: `r${written}`, vector: vectorOf(written) }])
       written++
       if (written % 5 === 0) await docs.flush()

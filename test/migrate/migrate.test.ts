@@ -82,6 +82,12 @@ describe('a migration', () => {
     const { parts } = await begin(await oldBucket(100), newBucket(), { wrap })
     expect((await migrate(parts)).verification!.overlap).toBeLessThan(0.3)
   })
+
+  test('that finds records missing at the end names them', async () => {
+    const lossy = (target: RecordTarget): RecordTarget => ({ ...bind(target), put: (records, model) => target.put(records.filter(({ key }) => key !== 'r3'), model) })
+    const { parts } = await begin(await oldBucket(10), newBucket(), { wrap: lossy })
+    expect((await migrate(parts)).verification).toMatchObject({ sourceCount: 10, equal: 9, missing: 1, missingKeys: ['r3'] })
+  })
 })
 
 describe('a dry run', () => {
