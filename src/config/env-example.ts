@@ -1,3 +1,4 @@
+import { otherVariables } from './other-variables.ts'
 import { settingSpecs, type SettingSpec } from './settings.ts'
 
 const sections: [SettingSpec['section'], string][] = [
@@ -22,6 +23,12 @@ export function envExample(): string {
       lines.push(`# ${first}=${spec.default ?? ''}`)
     }
   }
+  lines.push('', '## Read by name, where they are used')
+  for (const { name, aliases = [], description, isOfProcess } of otherVariables) {
+    lines.push('', ...wrap(`${description}${isOfProcess ? ' (of the process: export it)' : ''}`))
+    if (aliases.length > 0) lines.push(`# Also: ${aliases.join(', ')} (the first one set wins)`)
+    lines.push(`# ${name}=`)
+  }
   return `${lines.join('\n')}\n`
 }
 
@@ -31,7 +38,8 @@ export function settingsTable(): string {
     `\n### ${title}\n\n| setting | variables | default | meaning |\n|---|---|---|---|`,
     ...specsOf(section).map((spec) => `| \`${spec.name}\` | ${spec.variables.map((variable) => `\`${variable}\``).join(', ')} | ${spec.default === undefined ? '' : `\`${spec.default}\``} | ${spec.description}${spec.unit ? ` (${spec.unit})` : ''}${spec.secret ? ' (secret)' : ''} |`),
   ])
-  return `${rows.join('\n')}\n`
+  const others = otherVariables.map(({ name, aliases = [], description, isOfProcess }) => `| ${[name, ...aliases].map((each) => `\`${each}\``).join(', ')} | ${description}${isOfProcess ? ' (of the process, not of `.env`)' : ''} |`)
+  return `${[...rows, '\n### Read by name, where they are used\n\n| variables | meaning |\n|---|---|', ...others].join('\n')}\n`
 }
 
 function specsOf(section: SettingSpec['section']): SettingSpec[] {
