@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
+import type { AudioHandle } from '../library/audio-handle.ts'
 import type { EventAnswer } from '../library/event-door.ts'
 import type { Bucket, Vectorizer } from '../library/types.ts'
 import type { ModelStore } from '../models/model-store.ts'
@@ -26,6 +27,8 @@ export interface ApiContext {
   models(): Promise<ModelStore>
   /** Hands events to a declared vectorizer. @throws {WindlassError} `not-found` where none of this name is. */
   applyEvents(vectorizer: string, message: unknown): Promise<EventAnswer>
+  /** The recordings; `wake` says that there is something to do. Keys reach them by the collection that transcripts are searched in. */
+  readonly audio: { readonly collection: string; open(): Promise<AudioHandle>; wake(): void }
   /** False while the server drains. */
   isReady(): boolean
   /** The model store, as `/health` shows it; nothing until it is used. */

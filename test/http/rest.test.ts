@@ -5,6 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operationsTable } from '../../src/api/rest/operations-table.ts'
 import { restRoutes } from '../../src/api/rest/rest-api.ts'
+import { describeAudio } from './audio.ts'
 import { describeMaps } from './maps.ts'
 import { describeOverview } from './overview.ts'
 import { startTestServer, visited, type TestServer } from './testing.ts'
@@ -25,6 +26,7 @@ const newCollection = async (name: string, options: object = {}) => {
   return json
 }
 
+describeAudio()
 describeOverview(() => server)
 describeMaps(() => server)
 

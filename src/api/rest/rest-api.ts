@@ -3,10 +3,11 @@ import type { z } from 'zod'
 import { errorPolicies, WindlassError } from '../../base/errors.ts'
 import { authenticate } from '../access.ts'
 import type { ApiContext } from '../context.ts'
-import { answerOf, noSuchRoute } from '../error-response.ts'
+import { answerOf, helpUrl, noSuchRoute } from '../error-response.ts'
 import { toJsonText } from '../json.ts'
 import { openApiDocument } from './openapi.ts'
 import { route, type Route, type RouteResult } from './route.ts'
+import { audioRoutes } from './routes/audio.ts'
 import { collectionRoutes } from './routes/collections.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -23,7 +24,7 @@ export interface RestEnvironment {
 }
 
 /** Every operation of the REST door, most specific paths first. */
-export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, ...vectorizerRoutes, ...overviewRoutes, ...modelRoutes, ...mapRoutes, openApiRoute()]
+export const restRoutes: readonly Route[] = [...serviceRoutes, ...collectionRoutes, ...recordRoutes, ...documentRoutes, ...snapshotRoutes, ...vectorizerRoutes, ...audioRoutes, ...overviewRoutes, ...modelRoutes, ...mapRoutes, openApiRoute()]
 
 /** The REST door: `/v1`, `/health`, `/ready`, `/metrics`, `/openapi.json`. */
 export function createRestApi(context: ApiContext): Hono<RestEnvironment> {
@@ -39,7 +40,7 @@ export function createRestApi(context: ApiContext): Hono<RestEnvironment> {
   }
   for (const [path, allowed] of methods) {
     api.all(path, (c) => {
-      const error = { kind: 'not-allowed', message: `${c.req.method} is not allowed here: use ${allowed.join(', ')}`, requestId: c.get('requestId') }
+      const error = { kind: 'not-allowed', message: `${c.req.method} is not allowed here: use ${allowed.join(', ')}`, docs: helpUrl('not-allowed'), requestId: c.get('requestId') }
       return c.body(toJsonText({ error }), 405, { 'content-type': 'application/json', allow: allowed.join(', ') })
     })
   }
@@ -53,7 +54,7 @@ export function errorResponse(error: unknown, requestId: string): Response {
   const headers = new Headers({ 'content-type': 'application/json' })
   if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds))
   if (status === errorPolicies.unauthenticated.httpStatus) headers.set('www-authenticate', 'Bearer')
-  return new Response(toJsonText({ error: { kind, message, ...(path !== undefined && { path }), requestId } }), { status, headers })
+  return new Response(toJsonText({ error: { kind, message, ...(path !== undefined && { path }), docs: helpUrl(kind), requestId } }), { status, headers })
 }
 
 async function runRoute(spec: Route, c: Context<RestEnvironment>, context: ApiContext): Promise<Response> {
@@ -67,10 +68,29 @@ async function runRoute(spec: Route, c: Context<RestEnvironment>, context: ApiCo
   return toResponse(result)
 }
 
-function toResponse({ status = 200, json, text, contentType }: RouteResult): Response {
+function toResponse({ status = 200, json, text, contentType, headers, stream }: RouteResult): Response {
   if (status === 204) return new Response(null, { status })
-  if (text !== undefined) return new Response(text, { status, headers: { 'content-type': contentType ?? 'text/plain; charset=utf-8' } })
+  if (stream) return new Response(pulled(stream), { status, headers: { 'content-type': contentType ?? 'application/octet-stream', ...headers } })
+  if (text !== undefined) return new Response(text, { status, headers: { 'content-type': contentType ?? 'text/plain; charset=utf-8', ...headers } })
   return new Response(toJsonText(json), { status, headers: { 'content-type': 'application/json' } })
+}
+
+/** A body that is read as fast as the client takes it, and no further. */
+function pulled(bytes: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const parts = bytes[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await parts.next()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+      async cancel() {
+        await parts.return?.()
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 function queryOf(c: Context): Record<string, string> {

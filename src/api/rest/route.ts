@@ -25,6 +25,9 @@ export interface RouteResult {
   readonly json?: unknown
   readonly text?: string
   readonly contentType?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as it comes, in place of `text`. */
+  readonly stream?: AsyncIterable<Uint8Array>
 }
 
 /** One operation: the server's routing, the checks before the handler and the OpenAPI document are all made from this. */
@@ -34,7 +37,7 @@ export interface Route {
   readonly path: string
   readonly operationId: string
   readonly summary: string
-  readonly tag: 'collections' | 'records' | 'documents' | 'snapshots' | 'vectorizers' | 'maps' | 'service'
+  readonly tag: 'collections' | 'records' | 'documents' | 'snapshots' | 'vectorizers' | 'maps' | 'audio' | 'service'
   /** Least role of the key; null: anyone, without a key. */
   readonly role: Role | null
   readonly params?: z.ZodObject

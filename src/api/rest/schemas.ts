@@ -28,6 +28,7 @@ export const errorSchema = named(
       kind: z.enum([...Object.keys(errorPolicies), 'internal', 'not-allowed']).describe('What the caller can do about it'),
       message: z.string(),
       path: z.string().optional().describe('Which field, parameter or header is at fault'),
+      docs: z.string().describe('Where this server explains the kind'),
       requestId: z.string(),
     }),
   }),
