@@ -85,6 +85,24 @@ test('batches, as of Chroma', async () => {
   await expectWhole(new BatchSource('chroma:x', { metric: 'dot', dimension: null, count: null }, batches, () => Promise.resolve()), (i) => `r${i}`, { metric: 'dot', problems: 1 })
 })
 
+test('batches that lost a record before the place are not gone on with', async () => {
+  let ids = ['a', 'b', 'c', 'd']
+  const batches = async function* () {
+    yield ids.map((id) => ({ id, vector: Float32Array.of(1), metadata: undefined, document: undefined }))
+  }
+  const source = new BatchSource('chroma:x', { metric: 'cosine', dimension: null, count: null }, batches, () => Promise.resolve())
+  const read = async (after: PlacedItem['position'] | null) => {
+    const items: PlacedItem[] = []
+    for await (const item of source.read(after)) items.push(item)
+    return items
+  }
+  const [, second, , last] = await read(null)
+  expect(await read(second!.position)).toMatchObject([{ record: { key: 'c' } }, { record: { key: 'd' } }])
+  ids = ['b', 'c', 'd']
+  await expect(read(second!.position)).rejects.toMatchObject({ kind: 'conflict' })
+  await expect(read(last!.position)).rejects.toMatchObject({ kind: 'conflict' })
+})
+
 describe('Qdrant', () => {
   let qdrant: QdrantDouble
   beforeAll(async () => {

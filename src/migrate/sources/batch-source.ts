@@ -1,3 +1,4 @@
+import { WindlassError } from '../../base/errors.ts'
 import type { MovedRecord } from '../record.ts'
 import type { PlacedItem, Position, RecordSource, SourceShape } from '../source.ts'
 
@@ -32,16 +33,23 @@ export class BatchSource implements RecordSource {
     const first = after ? Number(after.number) + 1 : 0
     for await (const batch of this.#batches()) {
       for (const { id, vector, metadata = {}, document } of batch) {
-        const position = { number: number++ }
+        const position = { number: number++, id }
+        if (position.number === first - 1 && id !== after!.id) throw this.#changed()
         if (position.number < first) continue
         const where = `record ${JSON.stringify(id)}`
         if (vector) yield { record: { key: id, vector, metadata, ...(document !== undefined && { document }) }, position, where }
         else yield { problem: { where, reason: 'it has no vector' }, position }
       }
     }
+    if (number < first) throw this.#changed()
   }
 
   close(): Promise<void> {
     return this.#close()
+  }
+
+  /** A number stands for a place only while nothing before it goes away. */
+  #changed(): WindlassError {
+    return new WindlassError('conflict', `${this.title} was changed since the copy was interrupted: take it back with --rollback, and begin again`, { path: 'from' })
   }
 }
