@@ -19,7 +19,7 @@ beforeAll(() => {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', join(stage, 'dist')])
   execFileSync(process.execPath, ['-e', `import('${join(root, 'scripts/build-console.mjs')}').then((script) => script.default(process.argv[1], { isForced: true }))`, join(stage, 'dist/console')])
   execFileSync(process.execPath, ['-e', `import('${join(root, 'scripts/build-docs.mjs')}').then((script) => script.default(process.argv[1]))`, join(stage, 'dist/docs')])
-  for (const path of ['package.json', 'models', 'README.md', 'LICENSE', 'CHANGELOG.md', 'env.example', 'windlass.schema.json']) symlinkOrCopy(path, stage)
+  for (const path of ['package.json', 'models', 'README.md', 'LICENSE', 'CHANGELOG.md', 'env.example', 'templates', 'windlass.schema.json']) symlinkOrCopy(path, stage)
   mkdirSync(out)
   const [report] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], { cwd: stage, encoding: 'utf8', shell: process.platform === 'win32' })) as [typeof packed & { filename: string }]
   packed = report
@@ -41,7 +41,7 @@ function symlinkOrCopy(path: string, stage: string): void {
 
 test('holds what is needed, and no test, source or secret', () => {
   const paths = packed.files.map(({ path }) => path)
-  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/testing/index.js', 'dist/console/index.html', 'dist/console/files.json', 'dist/docs/index.html', 'models/static-384/model.bin', 'README.md', 'LICENSE', 'env.example', 'windlass.schema.json']) expect(paths).toContain(needed)
+  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/testing/index.js', 'dist/console/index.html', 'dist/console/files.json', 'dist/docs/index.html', 'models/static-384/model.bin', 'README.md', 'LICENSE', 'env.example', 'templates/container/Dockerfile', 'templates/container/dockerignore', 'templates/sam/template.yaml', 'windlass.schema.json']) expect(paths).toContain(needed)
   expect(paths.filter((path) => /\.test\.|\.fuzz\.|\.bench\.|^src\/|^test\/|\.env$/.test(path))).toEqual([])
   expect(packed.size, 'a package that people wait for').toBeLessThan(14_000_000)
 })
