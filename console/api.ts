@@ -5,13 +5,16 @@ export class ApiError extends Error {
   readonly kind: string
   readonly status: number
   readonly requestId: string | undefined
+  /** Where this server explains the kind. */
+  readonly docs: string | undefined
 
-  constructor(kind: string, message: string, status: number, requestId?: string) {
+  constructor(kind: string, message: string, status: number, { requestId, docs }: { requestId?: string | undefined; docs?: string | undefined } = {}) {
     super(message)
     this.name = 'ApiError'
     this.kind = kind
     this.status = status
     this.requestId = requestId
+    this.docs = docs
   }
 }
 
@@ -127,6 +130,6 @@ function parseOrNull(text: string): unknown {
 }
 
 function toApiError(json: unknown, status: number): ApiError {
-  const error = (json as { error?: { kind?: string; message?: string; requestId?: string } } | null)?.error
-  return new ApiError(error?.kind ?? 'unknown', error?.message ?? `the server answered ${status}`, status, error?.requestId)
+  const error = (json as { error?: { kind?: string; message?: string; requestId?: string; docs?: string } } | null)?.error
+  return new ApiError(error?.kind ?? 'unknown', error?.message ?? `the server answered ${status}`, status, error)
 }

@@ -79,7 +79,10 @@ export function App({ api }: { api: Api }) {
             </a>
           ))}
         </nav>
-        <ThemeSwitch />
+        <div class="foot">
+          <ThemeSwitch />
+          <a href="/docs/">Documentation</a>
+        </div>
       </header>
       <main ref={main} tabIndex={-1} aria-label={current.name}>
         <Page key={`${keyRound} ${isOne ? place.parts[0] : ''}`} place={place} />

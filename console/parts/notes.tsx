@@ -21,6 +21,7 @@ export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry?: () =>
             Try again
           </button>
         )}
+        {error.docs && !needsKey && <a href={error.docs}>What this means</a>}
         {error.requestId && <small class="quiet">Request {error.requestId}</small>}
       </p>
     </div>

@@ -61,6 +61,7 @@ const views: readonly View[] = [
     },
   },
   { name: 'vectorizers', picture: 'light', hash: '#/vectorizers', shown: 'text=1 document failed', act: (page) => page.locator('summary').first().click() },
+  { name: 'map', hash: '#/map/manuals', shown: 'text=No map yet' },
   { name: 'models', hash: '#/models', shown: 'text=No models in the bucket' },
   { name: 'audio', hash: '#/audio', shown: 'td >> text=done' },
   { name: 'recording', picture: 'dark', hash: '#/audio', shown: 'td >> text=done', act: (page) => page.getByRole('link', { name: 'meeting.wav' }).click().then(() => page.locator('.transcript').waitFor()) },

@@ -154,7 +154,7 @@ function RecordPanel({ collection, recordKey, onDelete }: { collection: string; 
 
 function withKey(error: unknown, key: string): ApiError {
   const known = asApiError(error)
-  return known.kind === 'not-found' ? new ApiError('not-found', `there is no record ${key} any more`, known.status, known.requestId) : known
+  return known.kind === 'not-found' ? new ApiError('not-found', `there is no record ${key} any more`, known.status, known) : known
 }
 
 function short(text: string, lengthMax: number): string {
