@@ -101,7 +101,9 @@ test('a log entry behind one that the list does not show stays behind', async ()
   await copyBucket(blind, to, options)
   const copy = await openCopy()
   expect([...(await recordsOf(copy)).keys()].sort()).toEqual(['r0', 'r1', 'r2'])
+  // What lay behind the gap would come back with the entry that closes it.
   await (await copy.collection('docs')).put([{ key: 'new', vector: vectorOf(9) }])
+  expect([...(await recordsOf(await openCopy())).keys()].sort()).toEqual(['new', 'r0', 'r1', 'r2'])
   expect((await copy.verify('docs')).problems).toEqual([])
 })
 
