@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest'
-import { seededRandom } from '../../base/random.ts'
-import { open } from '../../index.ts'
-import { clusteredVectors } from '../../vector/projection/testing.ts'
-import type { Bucket, Collection } from '../types.ts'
-import { mapKey } from './map-object.ts'
-import { MapMaker, type MapOutcome } from './map-maker.ts'
-import { MemoryStore } from '../../store/memory-store.ts'
-import { systemClock } from '../../base/clock.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import { open } from '../../src/index.ts'
+import { clusteredVectors } from '../../src/vector/projection/testing.ts'
+import type { Bucket, Collection } from '../../src/library/types.ts'
+import { mapKey } from '../../src/library/map/map-object.ts'
+import { MapMaker, type MapOutcome } from '../../src/library/map/map-maker.ts'
+import { MemoryStore } from '../../src/store/memory-store.ts'
+import { systemClock } from '../../src/base/clock.ts'
 
 const opened: Bucket[] = []
 afterEach(async () => {
