@@ -121,6 +121,8 @@ describe('a transcript', () => {
 })
 
 test('text is one line in NFC, its characters in their order', () => {
+  // A presentation form becomes its letter and its point; an accent joins its letter.
+  expect(cleanText('\ufb31 e\u0301')).toBe('\u05d1\u05bc \u00e9')
   expect(cleanText(` ${hebrew.normalize('NFD')}\n\n שלום `)).toBe(`${hebrew.normalize('NFC')} שלום`)
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
