@@ -72,7 +72,18 @@ async function send(source: ByteSource, start: number, end: number, response: Se
       if (gone.signal.aborted) return
       throw error
     }
-    if (!response.write(bytes)) await new Promise<void>((resolve) => void response.once('drain', resolve).once('close', resolve))
+    if (!response.write(bytes)) await drained(response)
   }
   response.end()
+}
+
+/** Until more may be written, or nobody reads any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      response.off('drain', go).off('close', go)
+      resolve()
+    }
+    response.on('drain', go).on('close', go)
+  })
 }
