@@ -102,6 +102,7 @@ export async function embedFiles(bucket: OldBucket, documents: DocumentCollectio
       problems: [],
     }
     const number = next++
+    await journal.expectHead()
     await journal.addPage(head.pass, number, page)
     after = step.at(-1)!.key
     step = []

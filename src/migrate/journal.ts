@@ -75,6 +75,13 @@ export class Journal {
     this.#headEtag = (await this.#put('head', head, condition)).etag
   }
 
+  /** Looks whether the head is still what was read or written last. @throws {WindlassError} `conflict` where a rollback or another run replaced it. */
+  async expectHead(): Promise<void> {
+    const key = `${this.#prefix}head`
+    const answer = await this.#store.get(key, { fresh: true })
+    if (answer.kind !== 'found' || answer.etag !== this.#headEtag) throw new WindlassError('conflict', `a rollback or another run of this migration is at work (${key}): this one stops`, { key })
+  }
+
   /** Pages of a pass in their order, read many at once. */
   async *pages(pass: number): AsyncGenerator<NotedPage> {
     const waiting: Promise<NotedPage | null>[] = []

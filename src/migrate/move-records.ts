@@ -163,6 +163,7 @@ class Move {
       problems: open.problems,
     }
     const number = this.#next++
+    await journal.expectHead()
     await journal.addPage(head.pass, number, page)
     while (this.#flights.size >= parallel) await Promise.race(this.#flights)
     const flight: Promise<void> = this.#take(number, page, due)

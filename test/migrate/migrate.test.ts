@@ -127,6 +127,14 @@ describe('a rollback', () => {
     expect((await migrate(parts)).counts).toMatchObject({ written: 5 })
   })
 
+  test('leaves a collection that was there before, also where it was empty', async () => {
+    const { parts, bucket } = await begin(await oldBucket(5))
+    await bucket.createCollection('docs', { dimension: 8 })
+    await migrate(parts)
+    expect(await rollBackMigration(parts)).toEqual({ removed: 5, left: 0, dropped: false })
+    expect((await recordsOf(bucket)).size).toBe(0)
+  })
+
   test('leaves the collection where somebody has put something since', async () => {
     const { parts, bucket } = await begin(await oldBucket(5))
     await migrate(parts)
@@ -142,8 +150,10 @@ describe('a rollback', () => {
     await (await bucket.createCollection('docs', { dimension: 8 })).put([{ key: 'mine', vector: vectorOf(1) }])
     let undone: Promise<unknown> | undefined
     const wrap = (target: RecordTarget): RecordTarget => ({ ...bind(target), put: (...given) => target.put(...given).then(async () => void (await (undone ??= rollBackMigration(others)))) })
-    await expect(migrate({ ...parts, target: wrap(parts.target) })).rejects.toMatchObject({ kind: 'conflict' })
+    await expect(migrate({ ...parts, target: wrap(parts.target) }, { parallel: 1 })).rejects.toMatchObject({ kind: 'conflict' })
     expect(undone).toBeDefined()
+    // At the next step, not at the end: of 3,000 records no more than the step that was under way.
+    expect((await recordsOf(bucket)).size).toBeLessThanOrEqual(501)
   })
 })
 
