@@ -16,9 +16,11 @@ export async function writeAssets(target, write) {
     const entries = {}
     for (const path of await write(stage)) {
       const bytes = readFileSync(join(stage, path))
+      entries[path] = createHash('sha256').update(bytes).digest('hex').slice(0, 32)
+      // Pictures are compressed already.
+      if (path.endsWith('.png')) continue
       writeFileSync(join(stage, `${path}.gz`), gzipSync(bytes, { level: 9 }))
       writeFileSync(join(stage, `${path}.br`), brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }))
-      entries[path] = createHash('sha256').update(bytes).digest('hex').slice(0, 32)
     }
     writeFileSync(join(stage, 'files.json'), `${JSON.stringify(entries, null, 2)}\n`)
     // Made for this user alone, as temporary folders are.

@@ -21,8 +21,9 @@ interface Asset {
   readonly etag: string
   readonly type: string
   readonly plain: Uint8Array<ArrayBuffer>
-  readonly gz: Uint8Array<ArrayBuffer>
-  readonly br: Uint8Array<ArrayBuffer>
+  /** Null for what is compressed already. */
+  readonly gz: Uint8Array<ArrayBuffer> | null
+  readonly br: Uint8Array<ArrayBuffer> | null
 }
 
 /** Where `npm run build` puts `name`: beside this file's folder in the package, in `dist` of a checkout run from its sources. */
@@ -52,7 +53,7 @@ export class AssetFolder {
 }
 
 function answer(request: Request, asset: Asset, cacheControl: string): Response {
-  const encoding = encodingOf(request.headers.get('accept-encoding') ?? '')
+  const encoding = asset.br === null ? null : encodingOf(request.headers.get('accept-encoding') ?? '')
   // A strong ETag names bytes as they are sent: each encoding has its own.
   const etag = `"${asset.etag}${encoding === null ? '' : `-${encoding}`}"`
   const headers = new Headers({
@@ -67,7 +68,7 @@ function answer(request: Request, asset: Asset, cacheControl: string): Response 
   const known = request.headers.get('if-none-match')?.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   if (known?.includes(etag)) return new Response(null, { status: 304, headers })
   if (encoding !== null) headers.set('content-encoding', encoding)
-  return new Response(encoding === 'br' ? asset.br : encoding === 'gzip' ? asset.gz : asset.plain, { headers })
+  return new Response((encoding === 'br' ? asset.br : encoding === 'gzip' ? asset.gz : null) ?? asset.plain, { headers })
 }
 
 function encodingOf(accepted: string): 'br' | 'gzip' | null {
@@ -83,6 +84,7 @@ function readAssets(folder: string): Map<string, Asset> {
   const list = join(folder, 'files.json')
   if (!existsSync(list)) return new Map()
   const read = (path: string) => new Uint8Array(readFileSync(join(folder, path)))
+  const readIfThere = (path: string) => (existsSync(join(folder, path)) ? read(path) : null)
   const entries = Object.entries(JSON.parse(readFileSync(list, 'utf8')) as Record<string, string>)
-  return new Map(entries.map(([path, etag]) => [path, { etag, type: types[path.split('.').pop()!] ?? 'application/octet-stream', plain: read(path), gz: read(`${path}.gz`), br: read(`${path}.br`) }]))
+  return new Map(entries.map(([path, etag]) => [path, { etag, type: types[path.split('.').pop()!] ?? 'application/octet-stream', plain: read(path), gz: readIfThere(`${path}.gz`), br: readIfThere(`${path}.br`) }]))
 }

@@ -44,7 +44,7 @@ const views: readonly View[] = [
   { name: 'fields', hash: '#/collections/manuals?tab=fields', shown: 'td a' },
   { name: 'health', hash: '#/collections/manuals?tab=health', shown: 'text=healthy' },
   { name: 'storage', picture: 'dark', hash: '#/collections/manuals?tab=storage', shown: 'text=A month of it' },
-  { name: 'snapshots', picture: 'light', hash: '#/collections/manuals?tab=snapshots', shown: 'td >> text=before-cleanup' },
+  { name: 'snapshots', hash: '#/collections/manuals?tab=snapshots', shown: 'td >> text=before-cleanup' },
   { name: 'dialog', hash: '#/collections/manuals?tab=snapshots', shown: 'td >> text=before-cleanup', act: (page) => page.getByRole('button', { name: 'Restore …' }).click() },
   { name: 'collection-missing', hash: '#/collections/nothing', shown: '.note.wrong' },
   {
@@ -60,7 +60,7 @@ const views: readonly View[] = [
       await page.getByText('1 file added, 1 failed').waitFor()
     },
   },
-  { name: 'vectorizers', picture: 'light', hash: '#/vectorizers', shown: 'text=1 document failed', act: (page) => page.locator('summary').first().click() },
+  { name: 'vectorizers', hash: '#/vectorizers', shown: 'text=1 document failed', act: (page) => page.locator('summary').first().click() },
   { name: 'map', hash: '#/map/manuals', shown: 'text=No map yet' },
   { name: 'models', hash: '#/models', shown: 'text=No models in the bucket' },
   { name: 'audio', hash: '#/audio', shown: 'td >> text=done' },

@@ -33,7 +33,7 @@ beforeAll(() => {
     symlinkSync(join(root, 'node_modules', name), target)
   }
   writeFileSync(join(project, 'package.json'), '{"type":"module"}')
-}, 120_000)
+}, 300_000)
 
 function symlinkOrCopy(path: string, stage: string): void {
   execFileSync('cp', ['-r', join(root, path), join(stage, path)])
