@@ -10,6 +10,7 @@ const files = {
   'hebrew.md': '# מדריך העוגן\n\nהעוגן מורם בעזרת הכננת. יש לשמן את השרשרת לפני כל הפלגה.\n',
 }
 const yearOf = (path: string) => ({ year: path === 'anchor.md' ? 2024 : 2020, kind: path === 'rope.md' ? 'gear' : 'manual' })
+const patience = { timeout: 30_000 }
 
 describe.skipIf(!chromiumPath)('the console', () => {
   let browser: Browser
@@ -205,7 +206,7 @@ describe.skipIf(!chromiumPath)('the console', () => {
     await page.getByLabel('$ per GB and month').fill('1000')
     await page.keyboard.press('Enter')
     const expected = `$${Math.round((sizeBytes / 1e9) * 1000 * 1e6).toLocaleString('en')}`
-    await expect.poll(() => perMillion.textContent()).toBe(expected)
+    await expect.poll(() => perMillion.textContent(), patience).toBe(expected)
   })
 
   test('light and dark follow the system, until somebody chooses; the choice is kept', async () => {
@@ -299,14 +300,14 @@ describe.skipIf(!chromiumPath)('the console', () => {
     await page.getByText('Who speaks when').waitFor()
     expect(await page.locator('.speaker').count()).toBe(2)
     const player = page.locator('section[aria-label=Player] > audio')
-    await expect.poll(() => player.evaluate((element: HTMLAudioElement) => Math.round(element.duration))).toBe(12)
+    await expect.poll(() => player.evaluate((element: HTMLAudioElement) => Math.round(element.duration)), patience).toBe(12)
     await page.getByRole('button', { name: 'Name … speaker-1' }).click()
     await page.getByLabel('Name', { exact: true }).fill('דנה')
     await page.getByRole('button', { name: 'Give the name' }).click()
     await page.locator('.transcript').getByText('דנה').first().waitFor()
     // Not from the beginning: only what is listened to is read.
     await page.locator('.transcript button').nth(1).click()
-    await expect.poll(() => player.evaluate((element: HTMLAudioElement) => element.currentTime)).toBeGreaterThan(1)
+    await expect.poll(() => player.evaluate((element: HTMLAudioElement) => element.currentTime), patience).toBeGreaterThan(1)
     await page.getByRole('button', { name: /^Snippet, \d+ s, of דנה$/ }).click()
     await page.locator('.speaker audio').waitFor()
     await page.getByRole('link', { name: 'Audio', exact: true }).last().click()
