@@ -15,7 +15,7 @@ export function describeOverview(server: () => TestServer): void {
       const records = Array.from({ length: 30 }, (_, i) => ({ key: `k${i}`, metadata: { year: 2000 + (i % 3), tags: i % 2 === 0 ? ['even', 'all'] : ['all'] } }))
       await server().call('POST', '/v1/collections/fielded/records', { json: { records } })
       const { json } = await call()
-      expect(json).toMatchObject({ sampledCount: 30, isComplete: true })
+      expect(json).toMatchObject({ sampledCount: 30, isComplete: true, hasAllFields: true })
       expect(json.fields).toEqual([
         { field: 'tags', types: ['list'], count: 30, values: [{ value: 'all', count: 30 }, { value: 'even', count: 15 }], isComplete: true },
         { field: 'year', types: ['number'], count: 30, values: [2000, 2001, 2002].map((value) => ({ value, count: 10 })), isComplete: true, min: 2000, max: 2002 },
@@ -23,6 +23,11 @@ export function describeOverview(server: () => TestServer): void {
       const filtered = (await call(`?filter=${encodeURIComponent('{"year": 2001}')}`)).json
       expect(filtered.sampledCount).toBe(10)
       expect(filtered.fields[1].values).toEqual([{ value: 2001, count: 10 }])
+      // More than are read at once, and not one too many.
+      const more = Array.from({ length: 230 }, (_, i) => ({ key: `m${i}`, metadata: { year: 2003 } }))
+      await server().call('POST', '/v1/collections/fielded/records', { json: { records: more } })
+      expect((await call()).json).toMatchObject({ sampledCount: 260, isComplete: true, fields: [{ field: 'tags', count: 30 }, { field: 'year', count: 260 }] })
+      expect((await call('?sample=259')).json).toMatchObject({ sampledCount: 259, isComplete: false })
       expect((await call('?sample=29')).json).toMatchObject({ sampledCount: 29, isComplete: false })
       expect((await call('?sample=10001')).status).toBe(400)
     })
@@ -87,6 +92,8 @@ export function describeOverview(server: () => TestServer): void {
         // What a key for some collections may not see of the whole.
         const scoped = { headers: { authorization: 'Bearer part-secret-0123456789' } }
         expect((await keyed.call('GET', '/v1/vectorizers', scoped)).status).toBe(403)
+        expect((await keyed.call('GET', '/v1/models', scoped)).status).toBe(403)
+        expect((await keyed.call('GET', '/v1/models', { headers: { authorization: 'Bearer look-secret-0123456789' } })).status).toBe(200)
         expect((await keyed.call('GET', '/v1/collections/b/storage', scoped)).status).toBe(403)
         expect((await keyed.call('GET', '/v1/collections/b/fields', scoped)).status).toBe(403)
       } finally {

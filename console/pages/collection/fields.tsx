@@ -12,7 +12,7 @@ const valuesShown = 8
 /** What metadata the records have, in a sample. */
 export function FieldsTab({ collection }: { collection: string }) {
   const { api } = useConsole()
-  const { value, error, reload } = useLoad((signal) => api.get<{ fields: Field[]; sampledCount: number; isComplete: boolean }>(`${pathOf('v1', 'collections', collection)}/fields`, { sample: 5000 }, signal), [collection])
+  const { value, error, reload } = useLoad((signal) => api.get<{ fields: Field[]; hasAllFields: boolean; sampledCount: number; isComplete: boolean }>(`${pathOf('v1', 'collections', collection)}/fields`, { sample: 5000 }, signal), [collection])
   if (error) return <ErrorNote error={error} onRetry={reload} />
   if (!value) return <Loading lines={5} />
   // What finds a passage's place again is nothing to filter by.
@@ -26,7 +26,7 @@ export function FieldsTab({ collection }: { collection: string }) {
   }
   return (
     <div class="panel">
-      <p class="quiet">{value.isComplete ? `In all ${showNoun(value.sampledCount, 'record')}.` : `In the first ${showNoun(value.sampledCount, 'record')}.`} A value leads to a search with that filter.</p>
+      <p class="quiet">{value.isComplete ? `In all ${showNoun(value.sampledCount, 'record')}.` : `In the first ${showNoun(value.sampledCount, 'record')}.`}{value.hasAllFields ? '' : ' There are more fields than are told here.'} A value leads to a search with that filter.</p>
       <div class="scroll">
         <table>
           <thead>

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { summarizeFields } from './fields.ts'
+import type { Metadata } from '../../format/record.ts'
+import { FieldTally } from './fields.ts'
+
+function summarizeFields(records: readonly Metadata[]): ReturnType<FieldTally['fields']> {
+  const tally = new FieldTally()
+  for (const record of records) tally.add(record)
+  return tally.fields()
+}
 
 test('a field of many values shows the most frequent, and says that there are others', () => {
   const records = Array.from({ length: 100 }, (_, i) => ({ name: `n${i}`, kind: i < 60 ? 'a' : 'b' }))
@@ -25,4 +32,24 @@ test('values of every type: whole numbers, truths, lists, nothing, objects', () 
 test('what a field is called is data: no name is special', () => {
   const [proto] = summarizeFields([JSON.parse('{"__proto__": "v"}')])
   expect(proto).toMatchObject({ field: '__proto__', count: 1, values: [{ value: 'v', count: 1 }] })
+})
+
+test('of many different fields a thousand are counted, and it is said that there are others', () => {
+  const tally = new FieldTally()
+  for (let i = 0; i < 1_000; i++) tally.add({ [`f${i}`]: i, all: 'same' })
+  expect(tally.hasAllFields).toBe(false)
+  expect(tally.fields()).toHaveLength(1_000)
+  expect(tally.fields()[0]).toMatchObject({ field: 'all', count: 1_000 })
+  const few = new FieldTally()
+  for (let i = 0; i < 1_000; i++) few.add({ [`f${i}`]: i })
+  expect(few.hasAllFields).toBe(true)
+})
+
+test('of many different values in many fields 50,000 are kept, and those that are kept are counted on', () => {
+  const tally = new FieldTally()
+  for (let i = 0; i < 2_000; i++) tally.add(Object.fromEntries(Array.from({ length: 30 }, (_, f) => [`f${f}`, i])))
+  tally.add({ f0: 1, late: 'new' })
+  const [first, ...others] = tally.fields()
+  expect(first!.values[0]).toEqual({ value: 1, count: 2 })
+  expect(others.at(-1)).toMatchObject({ field: 'late', count: 1, values: [], isComplete: false })
 })

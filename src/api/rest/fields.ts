@@ -20,6 +20,9 @@ const valuesShownMax = 20
 const valuesCountedMax = 2_000
 // A text is no facet.
 const valueLengthMax = 200
+// Records may be called by names of their own in their metadata: what is kept of all of them has a bound.
+const fieldsMax = 1_000
+const valuesOfAllFieldsMax = 50_000
 
 interface Tally {
   readonly types: Set<FieldSummary['types'][number]>
@@ -30,43 +33,61 @@ interface Tally {
   max: number
 }
 
-/** What fields records have, and how often which value; fields in the order of their names. Whole numbers beyond 2^53 count as the nearest. */
-export function summarizeFields(records: Iterable<Metadata>): FieldSummary[] {
-  const tallies = new Map<string, Tally>()
-  for (const metadata of records) {
+/** What fields records have, and how often which value; it keeps counts, and no record. Whole numbers beyond 2^53 count as the nearest. */
+export class FieldTally {
+  /** False: there are fields that are not counted, since there are too many. */
+  hasAllFields = true
+  readonly #tallies = new Map<string, Tally>()
+  #valueCount = 0
+
+  add(metadata: Metadata): void {
     for (const [field, value] of Object.entries(metadata)) {
-      let tally = tallies.get(field)
-      if (!tally) tallies.set(field, (tally = { types: new Set(), count: 0, values: new Map(), isComplete: true, min: Infinity, max: -Infinity }))
-      count(tally, value)
+      let tally = this.#tallies.get(field)
+      if (!tally) {
+        if (this.#tallies.size === fieldsMax) {
+          this.hasAllFields = false
+          continue
+        }
+        this.#tallies.set(field, (tally = { types: new Set(), count: 0, values: new Map(), isComplete: true, min: Infinity, max: -Infinity }))
+      }
+      this.#count(tally, value)
     }
   }
-  return [...tallies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([field, tally]) => summary(field, tally))
-}
 
-function count(tally: Tally, value: MetadataValue): void {
-  tally.count++
-  if (Array.isArray(value)) {
-    tally.types.add('list')
-    for (const each of new Set<MetadataValue>(value)) if (isScalar(each)) countValue(tally, each)
-  } else if (isScalar(value)) {
-    tally.types.add(typeof value === 'bigint' ? 'number' : (typeof value as 'string' | 'number' | 'boolean'))
-    countValue(tally, value)
-  } else if (value !== null) tally.types.add('object')
+  /** In the order of their names. */
+  fields(): FieldSummary[] {
+    return [...this.#tallies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([field, tally]) => summary(field, tally))
+  }
+
+  #count(tally: Tally, value: MetadataValue): void {
+    tally.count++
+    if (Array.isArray(value)) {
+      tally.types.add('list')
+      for (const each of new Set<MetadataValue>(value)) if (isScalar(each)) this.#countValue(tally, each)
+    } else if (isScalar(value)) {
+      tally.types.add(typeof value === 'bigint' ? 'number' : (typeof value as 'string' | 'number' | 'boolean'))
+      this.#countValue(tally, value)
+    } else if (value !== null) tally.types.add('object')
+  }
+
+  #countValue(tally: Tally, found: string | number | boolean | bigint): void {
+    const value = typeof found === 'bigint' ? Number(found) : found
+    if (typeof value === 'number') {
+      tally.min = Math.min(tally.min, value)
+      tally.max = Math.max(tally.max, value)
+    }
+    const before = tally.values.get(value)
+    if (before !== undefined) tally.values.set(value, before + 1)
+    else if ((typeof value === 'string' && value.length > valueLengthMax) || tally.values.size === valuesCountedMax || this.#valueCount === valuesOfAllFieldsMax) tally.isComplete = false
+    else {
+      tally.values.set(value, 1)
+      this.#valueCount++
+    }
+  }
 }
 
 function isScalar(value: MetadataValue): value is string | number | boolean | bigint {
   return ['string', 'number', 'boolean', 'bigint'].includes(typeof value)
-}
-
-function countValue(tally: Tally, found: string | number | boolean | bigint): void {
-  const value = typeof found === 'bigint' ? Number(found) : found
-  if (typeof value === 'number') {
-    tally.min = Math.min(tally.min, value)
-    tally.max = Math.max(tally.max, value)
-  }
-  const isShort = typeof value !== 'string' || value.length <= valueLengthMax
-  if (isShort && (tally.values.has(value) || tally.values.size < valuesCountedMax)) tally.values.set(value, (tally.values.get(value) ?? 0) + 1)
-  else tally.isComplete = false
 }
 
 function summary(field: string, { types, count, values, isComplete, min, max }: Tally): FieldSummary {

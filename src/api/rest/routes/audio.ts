@@ -127,7 +127,7 @@ export const audioRoutes: Route[] = [
     summary: 'A URL that a client PUTs a recording to, past this server: up to 5 GB; where the bucket is on S3',
     tag: 'audio',
     role: 'write',
-    body: z.strictObject({ name: z.string().min(1), contentType: z.string().optional().describe('The client sends the same'), language: z.string().optional() }),
+    body: z.strictObject({ name: z.string().min(1), contentType: z.string().max(200).optional().describe('The client sends the same'), language: z.string().optional() }),
     answers: { 201: { description: 'For an hour; then POST /v1/audio/uploads/{id}', schema: z.strictObject({ id: z.string(), url: z.string(), contentType: z.string() }) } },
     async handle(request) {
       const { name, contentType = audioContentType(name), language } = request.body

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { toIsoTime } from '../../../base/clock.ts'
-import { isWindlassError } from '../../../base/errors.ts'
+import { isWindlassError, WindlassError } from '../../../base/errors.ts'
 import { listModels } from '../../../models/manage-models.ts'
+import type { Access } from '../../access.ts'
 import { route, type Route } from '../route.ts'
 
 const bytes = z.number().int()
@@ -36,7 +37,8 @@ export const modelRoutes: Route[] = [
     tag: 'service',
     role: 'read',
     answers: { 200: { description: 'All of them', schema: answer } },
-    async handle({ context }) {
+    async handle({ access, context }) {
+      requireUnscoped(access)
       const store = await context.models()
       const [state, listed] = await Promise.all([
         store.state(),
@@ -52,3 +54,8 @@ export const modelRoutes: Route[] = [
     },
   }),
 ]
+
+// What models a server has, and how full its disk is, tells of every collection.
+function requireUnscoped(access: Access): void {
+  if (!access.isUnscoped) throw new WindlassError('denied', `key ${JSON.stringify(access.keyId)} is for some collections only, and models are the whole server's: use one without collections`)
+}

@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import type { Metadata } from '../../../format/record.ts'
-import { limits } from '../../../base/limits.ts'
 import { roles } from '../../access.ts'
 import { parseJsonText } from '../../json.ts'
-import { summarizeFields } from '../fields.ts'
+import { FieldTally } from '../fields.ts'
 import { route, type Route } from '../route.ts'
 import { collectionParams, filterText } from '../schemas.ts'
 
 const sampleDefault = 1_000
 const sampleMax = 10_000
+// A record may have 40 KiB of metadata: so many are in memory at once.
+const fieldsPage = 100
 
 const fieldsQuery = z.strictObject({
   filter: filterText.optional(),
@@ -24,7 +24,7 @@ const fieldSummary = z.strictObject({
   min: z.number().optional(),
   max: z.number().optional(),
 })
-const fieldsAnswer = z.strictObject({ fields: z.array(fieldSummary), sampledCount: z.number().int(), isComplete: z.boolean().describe('Whether every record was looked at') })
+const fieldsAnswer = z.strictObject({ fields: z.array(fieldSummary), hasAllFields: z.boolean().describe('Whether these are all fields of the sample: 1,000 are told at most'), sampledCount: z.number().int(), isComplete: z.boolean().describe('Whether every record was looked at') })
 const storageAnswer = z.strictObject({
   kinds: z.record(z.string(), z.strictObject({ objectCount: z.number().int(), sizeBytes: z.number().int() })).describe('By kind of object: log, segments, manifests …'),
   objectCount: z.number().int(),
@@ -55,15 +55,17 @@ export const overviewRoutes: Route[] = [
       const collection = await context.bucket.collection(params.collection)
       const wanted = query.sample ?? sampleDefault
       const filter = query.filter === undefined ? {} : { filter: parseJsonText(query.filter, 'filter') }
-      const records: Metadata[] = []
+      const tally = new FieldTally()
+      let sampledCount = 0
       let after: string | undefined
       do {
-        const limit = Math.min(limits.listPageMax, wanted - records.length)
+        const limit = Math.min(fieldsPage, wanted - sampledCount)
         const page = await collection.list({ limit, include: { metadata: true }, signal: raw.signal, ...filter, ...(after !== undefined && { after }) })
-        for (const { metadata } of page.rows) records.push(metadata ?? {})
+        for (const { metadata } of page.rows) tally.add(metadata ?? {})
+        sampledCount += page.rows.length
         after = page.next
-      } while (after !== undefined && records.length < wanted)
-      return { json: { fields: summarizeFields(records), sampledCount: records.length, isComplete: after === undefined } }
+      } while (after !== undefined && sampledCount < wanted)
+      return { json: { fields: tally.fields(), hasAllFields: tally.hasAllFields, sampledCount, isComplete: after === undefined } }
     },
   }),
   route({
