@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { Configuration } from '../config/configuration.ts'
@@ -48,6 +49,8 @@ export interface DoctorContext {
   readonly processEnvironment: Readonly<Record<string, string | undefined>>
   /** Whether a host has an address. */
   readonly hasAddress: (host: string) => Promise<boolean>
+  /** How the client of S3 Vectors finds addresses of AWS; absent: as this machine does. */
+  readonly lookup?: LookupFunction
   readonly clock: Clock
   readonly random: Random
 }

@@ -31,7 +31,7 @@ export const s3VectorsCheck: Check = {
       if (!isWindlassError(error, 'missing-dependency')) throw error
       return [problem(error.message, { why: 'the client of S3 Vectors is a package of its own', mend: error.message.slice(error.message.indexOf('npm install')) })]
     }
-    const client = new sdk.S3VectorsClient({ region: target.region, maxAttempts: 2, ...(target.endpoint !== undefined && { endpoint: target.endpoint }), ...credentialsOf(context) })
+    const client = new sdk.S3VectorsClient({ region: target.region, maxAttempts: 2, ...(target.endpoint !== undefined && { endpoint: target.endpoint }), ...(context.lookup && { requestHandler: { httpsAgent: { lookup: context.lookup } } }), ...credentialsOf(context) })
     try {
       return await askAll(context, target, sdk, client)
     } finally {

@@ -1,6 +1,7 @@
 // What can be wrong beside the bucket: broken for real, or at a double, and looked for in what the doctor says.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import type { LookupFunction } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -182,7 +183,10 @@ describe('vector bucket and index', () => {
     const environment = { WINDLASS_ENGINE: 's3vectors:docs/main', AWS_ACCESS_KEY_ID: 'A', AWS_SECRET_ACCESS_KEY: 'B', AWS_REGION: 'xx-nowhere-9' }
     const hasAddress = (host: string) => Promise.resolve(host === 's3vectors.eu-central-1.api.aws')
     expect(await check('s3vectors', environment, { context: { hasAddress } })).toMatch(/^problem \| S3 Vectors is not in region xx-nowhere-9; tried: us-east-1, .*; it is in eu-central-1 .*AWS_REGION=eu-central-1$/)
-    expect(await check('s3vectors', environment)).toMatch(/^problem \| S3 Vectors has no address in xx-nowhere-9, nor in any other region; tried: us-east-1/)
+    const looked: string[] = []
+    const lookup: LookupFunction = (host, _, done) => (looked.push(host), done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' }), ''))
+    expect(await check('s3vectors', environment, { context: { lookup } })).toMatch(/^problem \| S3 Vectors has no address in xx-nowhere-9, nor in any other region; tried: us-east-1/)
+    expect(new Set(looked), 'the machine itself is asked for no name').toEqual(new Set(['s3vectors.xx-nowhere-9.api.aws']))
   })
 
   test('nobody at the endpoint', async () => {

@@ -1,4 +1,5 @@
-import { systemClock } from '../../src/base/clock.ts'
+import type { LookupFunction } from 'node:net'
+import { systemClock, type Clock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import { Configuration } from '../../src/config/configuration.ts'
 import { storeSettings } from '../../src/config/load.ts'
@@ -13,13 +14,18 @@ export interface Visit {
   readonly context?: Partial<DoctorContext>
 }
 
+/** Checks end by themselves: on a machine that is busy their limits are no finding. */
+const patientClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms < 10_000 ? ms : 6 * ms, signal) }
+/** Names are asked of nobody: tests need no network. */
+const noAddress: LookupFunction = (host, _, done) => done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' }), '')
+
 /** Runs one check, and those that it needs, with settings that are only these. @returns what the one found; null where it was skipped or does not apply. */
 export async function examine(check: string, { environment = {}, envFile = {}, context = {} }: Visit = {}): Promise<readonly Finding[] | null> {
   const configuration = Configuration.read({ environment, envFile })
-  const shared = { clock: context.clock ?? systemClock, random: systemRandom }
+  const shared = { clock: context.clock ?? patientClock, random: systemRandom }
   const bucket = context.bucket ?? configuration.bucket()
   const probe = new BucketProbe(bucket.url, () => storeSettings(configuration), shared)
-  const whole: DoctorContext = { ...shared, configuration, bucket, probe, queues: [], nodeVersion: process.versions.node, processEnvironment: environment, hasAddress: () => Promise.resolve(false), ...context }
+  const whole: DoctorContext = { ...shared, configuration, bucket, probe, queues: [], nodeVersion: process.versions.node, processEnvironment: environment, hasAddress: () => Promise.resolve(false), lookup: noAddress, ...context }
   try {
     for await (const result of runChecks(checks, whole, [check])) if (result.check === check) return result.skipped === undefined ? result.findings : null
     return null
