@@ -48,7 +48,8 @@ function misspellings({ configuration, bucket }: DoctorContext, url: URL): Findi
   const findings: Finding[] = []
   if (url.hostname.startsWith(`${name}.`)) {
     const host = url.host.slice(name.length + 1)
-    findings.push(problem(`${origin} has the bucket's name in it: ${url.host}`, { why: 'the bucket would be asked for twice', mend: `${variable}=${url.protocol}//${host}` }))
+    // A store may have the name of its bucket: minio.example.com with a bucket minio.
+    findings.push(warning(`${origin} begins with the bucket's name: ${url.host}`, { why: 'if it is the address of the bucket, and not of the store, the bucket is asked for twice', mend: `${variable}=${url.protocol}//${host}   # if so` }))
   } else if (url.pathname !== '/') {
     findings.push(problem(`${origin} has a path in it: ${url.pathname}`, { why: 'bucket and prefix are named apart from the endpoint', mend: `${variable}=${url.origin}` }))
   }

@@ -127,7 +127,7 @@ test.each([
 test('an endpoint with a path, with the bucket in it, of another region, or in the clear', async () => {
   expect((await check('endpoint', {}, {}, '/docs')).text).toMatch(/^problem \| AWS_ENDPOINT_URL has a path in it: \/docs.*AWS_ENDPOINT_URL=http:\/\/127.0.0.1:\d+$/)
   const endpoints = (url: string, more = {}) => examine('endpoint', { environment: s3Variables(url, more), context: { probe: { contact: async () => ({ error: null, skewMs: 0, server: undefined }), close: async () => undefined } as never } }).then(textOf)
-  expect(await endpoints('https://docs.s3.example.com')).toMatch(/bucket's name in it.*AWS_ENDPOINT_URL=https:\/\/s3.example.com$/)
+  expect(await endpoints('https://docs.s3.example.com')).toMatch(/^warning \| AWS_ENDPOINT_URL begins with the bucket's name: docs.s3.example.com.*AWS_ENDPOINT_URL=https:\/\/s3.example.com   # if so$/)
   expect(await endpoints('https://s3.eu-west-1.amazonaws.com')).toMatch(/^problem \| AWS_ENDPOINT_URL is of region eu-west-1, and AWS_REGION is us-east-1/)
   expect(await endpoints('http://s3.example.com')).toMatch(/^warning \|.*in the clear/)
   expect(await endpoints('https://fly.storage.tigris.dev')).toMatch(/^warning \| Tigris is asked for region us-east-1.*AWS_REGION=auto$/)
