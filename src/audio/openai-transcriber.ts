@@ -46,10 +46,12 @@ export class OpenAiTranscriber implements Transcriber {
     const wav = encodeWav(samples)
     for (let attempt = 1; ; attempt++) {
       throwIfAborted(signal)
+      // Of requests that are out together, all must be asked again, not the first alone.
+      const wasVerbose = this.#isVerbose
       try {
-        return toHeard(await this.#ask(wav, language, signal))
+        return toHeard(await this.#ask(wav, wasVerbose, language, signal))
       } catch (error) {
-        if (this.#isVerbose && isWindlassError(error, 'invalid') && /verbose_json|response_format/.test(error.message)) {
+        if (wasVerbose && isWindlassError(error, 'invalid') && /verbose_json|response_format/.test(error.message)) {
           this.#isVerbose = false
           continue
         }
@@ -60,13 +62,13 @@ export class OpenAiTranscriber implements Transcriber {
     }
   }
 
-  async #ask(wav: Uint8Array, language: string | undefined, signal: AbortSignal | undefined): Promise<Answer> {
+  async #ask(wav: Uint8Array, isVerbose: boolean, language: string | undefined, signal: AbortSignal | undefined): Promise<Answer> {
     const { model, baseUrl = 'https://api.openai.com/v1', apiKey } = this.#settings
     const url = `${baseUrl.replace(/\/+$/, '')}/audio/transcriptions`
     const form = new FormData()
     form.set('file', new Blob([wav as Uint8Array<ArrayBuffer>], { type: 'audio/wav' }), 'speech.wav')
     form.set('model', model)
-    form.set('response_format', this.#isVerbose ? 'verbose_json' : 'json')
+    form.set('response_format', isVerbose ? 'verbose_json' : 'json')
     if (language !== undefined) form.set('language', language)
     let response: Response
     let text: string
@@ -77,14 +79,20 @@ export class OpenAiTranscriber implements Transcriber {
     } catch (cause) {
       throwIfAborted(signal)
       if (isWindlassError(cause)) throw cause
-      throw new WindlassError('unavailable', `${url}: ${messageOf((cause as Error).cause ?? cause)}`, { cause })
+      throw new WindlassError('unavailable', `${url}: ${this.#withoutKey(messageOf((cause as Error).cause ?? cause))}`, { cause })
     }
-    if (!response.ok) throw refusal(url, response, text)
+    if (!response.ok) throw refusal(url, response, this.#withoutKey(text))
     try {
       return JSON.parse(text) as Answer
-    } catch (cause) {
-      throw new WindlassError('unavailable', `${url} answered ${JSON.stringify(text.slice(0, 100))}, expected JSON`, { cause })
+    } catch {
+      throw new WindlassError('unavailable', `${url} answered ${JSON.stringify(this.#withoutKey(text).slice(0, 100))}, expected JSON`)
     }
+  }
+
+  /** Messages are logged, and kept in the bucket. */
+  #withoutKey(text: string): string {
+    const { apiKey } = this.#settings
+    return apiKey ? text.replaceAll(apiKey, '***') : text
   }
 }
 
@@ -102,7 +110,8 @@ async function readText(response: Response): Promise<string> {
 function refusal(url: string, { status, headers }: Response, text: string): WindlassError {
   const message = `${url} answered ${status}: ${text.slice(0, 300).replace(/\s+/g, ' ')}`
   const wait = Number(headers.get('retry-after'))
-  if (status === 401) return new WindlassError('unauthenticated', `${message}: set WINDLASS_TRANSCRIPTION_KEY`, { status })
+  // What servers say of a key they refuse often has a part of it.
+  if (status === 401) return new WindlassError('unauthenticated', `${url} answered 401, it does not take the key: set WINDLASS_TRANSCRIPTION_KEY`, { status })
   if (status === 403) return new WindlassError('denied', message, { status })
   if (status === 404) return new WindlassError('not-found', `${message}: is this the base URL, and the model there?`, { status })
   if (status === 408 || status === 409 || status === 429 || status >= 500) return new WindlassError('unavailable', message, { status, ...(wait > 0 && { retryAfterMs: Math.min(wait * 1000, 60_000) }) })

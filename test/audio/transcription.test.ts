@@ -50,6 +50,26 @@ describe('a server that speaks OpenAI', () => {
     expect(await transcriber.transcribe(silence, {})).toEqual({ text: 'plain' })
     expect(server.journal.map(({ format }) => format)).toEqual(['json', 'json'])
   })
+
+  test('and knows no verbose_json while several are asked together', async () => {
+    server = await startTranscription(() => ({ text: 'plain' }), { isPlain: true })
+    const transcriber = open()
+    const heard = await Promise.all(Array.from({ length: 4 }, () => transcriber.transcribe(silence, {})))
+    expect(heard.map(({ text }) => text)).toEqual(['plain', 'plain', 'plain', 'plain'])
+  })
+
+  test('and repeats the key in what it answers: no message has it', async () => {
+    const apiKey = 'sk-secret-of-somebody'
+    server = await startTranscription(() => ({ text: 'x' }))
+    for (const status of [401, 400, 403, 404]) {
+      server.failures.push(status)
+      const error = await open({ apiKey }).transcribe(silence, {}).catch((caught: unknown) => caught as Error)
+      expect((error as Error).message).toContain(String(status))
+      expect((error as Error).message).not.toContain('secret')
+      // Shown, where it cannot be a part of a key.
+      expect((error as Error).message.includes('on purpose')).toBe(status !== 401)
+    }
+  })
 })
 
 const segment = fc.tuple(fc.constantFrom('speaker-1', 'speaker-2', 'speaker-3'), fc.nat(2000), fc.integer({ min: 1, max: 900 })).map(([speaker, start, length]) => ({ speaker, start: start / 10, end: (start + length) / 10 }))

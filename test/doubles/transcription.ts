@@ -41,7 +41,7 @@ export async function startTranscription(say: (heard: Heard, index: number) => S
       (form) => {
         const failure = failures.shift()
         if (failure === 0) return message.socket.destroy()
-        if (failure !== undefined) return answer(failure, { error: { message: `on purpose: ${failure}` } })
+        if (failure !== undefined) return answer(failure, { error: { message: `on purpose: ${failure}, to ${message.headers.authorization ?? 'nobody'}` } })
         if (isHeld) return
         if (message.url !== '/v1/audio/transcriptions' || message.method !== 'POST') return answer(404, { error: { message: 'no such route' } })
         const format = String(form.get('response_format'))
