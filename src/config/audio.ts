@@ -50,8 +50,10 @@ function transcriberOf(configuration: Configuration): AudioSettings['transcriber
   const text = configuration.text('audio-transcriber')!
   const [, kind, model] = /^(openai|whisper):(\S+)$/.exec(text) ?? []
   if (kind === 'openai') {
-    const baseUrl = configuration.text('transcription-url') ?? configuration.text('openai-base-url')
-    const apiKey = configuration.text('transcription-key') ?? configuration.text('openai-api-key')
+    const ownUrl = configuration.text('transcription-url')
+    const baseUrl = ownUrl ?? configuration.text('openai-base-url')
+    // Somebody else's server must not see OpenAI's key.
+    const apiKey = configuration.text('transcription-key') ?? (ownUrl === undefined ? configuration.text('openai-api-key') : undefined)
     if (baseUrl === undefined && apiKey === undefined) throw new WindlassError('unauthenticated', `transcriber ${text} needs a key: set WINDLASS_TRANSCRIPTION_KEY, or WINDLASS_TRANSCRIPTION_URL for a server of your own`, { path: 'transcription-key' })
     return { kind, model: model!, ...(baseUrl !== undefined && { baseUrl }), ...(apiKey !== undefined && { apiKey }) }
   }
