@@ -1,7 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { voiceDistance, type SpeakerEmbedder } from './speaker-embedder.ts'
 
 /** Voices compared with one another at once: what that takes grows with the square, 1.4 MB. */
 const blockSize = 600
+/** Joins after which others have their turn: some tens of milliseconds. */
+const joinsAtOnce = 50
 
 interface Cluster {
   readonly mean: Float32Array
@@ -17,15 +20,16 @@ export type VoiceScale = Pick<SpeakerEmbedder, 'metric' | 'sameVoiceMax' | 'same
  * Says which vectors are one voice: agglomerative clustering by the distance of centroids (as Anguera et al. 2012 describe it for diarization). How far two
  * clusters may lie apart depends on how much speech is in them, as what was said averages out: `sameWindowMax` where both are one second, down to
  * `sameVoiceMax`. In blocks of 600 vectors, and then of the blocks' clusters among themselves, so that memory grows with the number of vectors only.
+ * Gives way to others now and then: the clusters of hours of speech take seconds.
  * @param weights How many seconds each stands for.
  * @returns A number for each vector; numbers run from 0 in the order in which voices first appear.
  */
-export function clusterVoices(vectors: readonly Float32Array[], weights: readonly number[], scale: VoiceScale): number[] {
+export async function clusterVoices(vectors: readonly Float32Array[], weights: readonly number[], scale: VoiceScale): Promise<number[]> {
   let clusters = vectors.map((vector, i): Cluster => ({ mean: vector, weight: weights[i]!, members: [i] }))
   for (let before = Infinity; clusters.length < before; ) {
     before = clusters.length
     const joined: Cluster[] = []
-    for (let start = 0; start < clusters.length; start += blockSize) joined.push(...merge(clusters.slice(start, start + blockSize), scale))
+    for (let start = 0; start < clusters.length; start += blockSize) joined.push(...await merge(clusters.slice(start, start + blockSize), scale))
     clusters = joined
     // One block saw all of them at once.
     if (before <= blockSize) break
@@ -45,7 +49,7 @@ export function meanVoice(vectors: readonly Float32Array[], weights: readonly nu
 }
 
 /** Joins the two that lie nearest, against how far they may, until none do. */
-function merge(clusters: readonly Cluster[], scale: VoiceScale): Cluster[] {
+async function merge(clusters: readonly Cluster[], scale: VoiceScale): Promise<Cluster[]> {
   const count = clusters.length
   const alive: (Cluster | null)[] = [...clusters]
   const gaps = new Float32Array(count * count)
@@ -56,7 +60,8 @@ function merge(clusters: readonly Cluster[], scale: VoiceScale): Cluster[] {
   }
   for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) gaps[i * count + j] = gaps[j * count + i] = gapOf(alive[i]!, alive[j]!, scale)
   for (let i = 0; i < count; i++) look(i)
-  for (;;) {
+  for (let joins = 0; ; joins++) {
+    if (joins % joinsAtOnce === 0) await nextTurn()
     let a = -1
     for (let i = 0; i < count; i++) if (alive[i] && nearest[i]! >= 0 && (a < 0 || gaps[i * count + nearest[i]!]! < gaps[a * count + nearest[a]!]!)) a = i
     const b = a < 0 ? -1 : nearest[a]!

@@ -61,7 +61,7 @@ export async function diarize(pcm: PcmSource, parts: DiarizationParts, { signal,
   for await (const piece of pieces) found.push(piece)
   const known = found.filter((piece): piece is Voiced & { vector: Float32Array } => piece.vector !== null)
   const weights = known.map(({ start, end }) => (end - start) / sampleRate)
-  const labels = absorbSmall(known, weights, clusterVoices(known.map(({ vector }) => vector), weights, parts.embedder), parts.embedder)
+  const labels = absorbSmall(known, weights, await clusterVoices(known.map(({ vector }) => vector), weights, parts.embedder), parts.embedder)
   const labelOf = new Map<Voiced, number>(known.map((piece, i) => [piece, labels[i]!]))
   const turns = joinTurns(withNeighbors(found, labelOf))
   return numbered(turns, known, weights, labels)

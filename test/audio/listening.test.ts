@@ -80,26 +80,33 @@ describe('clustering', () => {
     return centers.map((center) => Float32Array.from({ length: 4 }, (_, d) => (d === 0 ? center : 0) + spread * (random.next() - 0.5)))
   }
 
-  test('joins what is near and numbers by first appearance, whatever the order', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 60 }), fc.integer(), (who, seed) => {
-        const labels = clusterVoices(cloud(who.map((each) => each * 10), 0.5, seed), who.map(() => 1), scale)
+  test('joins what is near and numbers by first appearance, whatever the order', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 60 }), fc.integer(), async (who, seed) => {
+        const labels = await clusterVoices(cloud(who.map((each) => each * 10), 0.5, seed), who.map(() => 1), scale)
         const first = [...new Set(who)]
         expect(labels).toEqual(who.map((each) => first.indexOf(each)))
       }),
     )
   })
 
-  test('is one across blocks: 1,500 vectors of three voices', () => {
+  test('is one across blocks: 1,500 vectors of three voices; and others have their turn meanwhile', async () => {
     const who = Array.from({ length: 1500 }, (_, i) => Math.floor(i / 7) % 3)
-    expect(clusterVoices(cloud(who.map((each) => each * 10), 1, 7), who.map(() => 1), scale)).toEqual(who)
+    let [turns, isDone] = [0, false]
+    const others = (async () => {
+      for (; !isDone; turns++) await new Promise((resolve) => setImmediate(resolve))
+    })()
+    expect(await clusterVoices(cloud(who.map((each) => each * 10), 1, 7), who.map(() => 1), scale)).toEqual(who)
+    isDone = true
+    await others
+    expect(turns).toBeGreaterThan(20)
   })
 
-  test('asks for less distance where there is more speech', () => {
+  test('asks for less distance where there is more speech', async () => {
     const pair = [Float32Array.of(0), Float32Array.of(1.5)]
-    expect(clusterVoices(pair, [1, 1], scale)).toEqual([0, 0])
-    expect(clusterVoices(pair, [60, 60], scale)).toEqual([0, 1])
-    expect(clusterVoices([], [], scale)).toEqual([])
+    expect(await clusterVoices(pair, [1, 1], scale)).toEqual([0, 0])
+    expect(await clusterVoices(pair, [60, 60], scale)).toEqual([0, 1])
+    expect(await clusterVoices([], [], scale)).toEqual([])
   })
 })
 
