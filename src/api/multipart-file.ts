@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy'
-import { messageOf, WindlassError } from '../base/errors.ts'
+import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
 
 /** The one file of a multipart body, on its way. */
 export interface StreamedFile {
@@ -22,7 +22,7 @@ export function streamMultipartFile(request: Request): Promise<StreamedFile> {
   return new Promise((resolve, reject) => {
     let file: Readable | null = null
     const damaged = (error: unknown) => {
-      const failure = new WindlassError('invalid', `the multipart body is damaged: ${messageOf(error)}`, { path: 'body', cause: error })
+      const failure = damage(error)
       reject(failure)
       // A file whose parser is gone would wait for its end for ever.
       file?.destroy(failure)
@@ -31,13 +31,28 @@ export function streamMultipartFile(request: Request): Promise<StreamedFile> {
     }
     parser.on('file', (_field, stream, name, _encoding, contentType) => {
       file = stream
-      resolve({ name: name ?? '', contentType, bytes: stream })
+      // Who reads it is told; nobody may read it yet.
+      stream.on('error', () => undefined)
+      resolve({ name: name ?? '', contentType, bytes: fileBytes(stream) })
     })
     parser.on('finish', () => reject(new WindlassError('invalid', 'the multipart body holds no file: send one part with a file name', { path: 'body' })))
     parser.on('error', damaged)
     body.on('error', damaged)
     body.pipe(parser)
   })
+}
+
+/** The parser ends the file of a body that was cut off with an error of its own. */
+async function* fileBytes(stream: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream as AsyncIterable<Uint8Array>
+  } catch (error) {
+    throw isWindlassError(error) ? error : damage(error)
+  }
+}
+
+function damage(error: unknown): WindlassError {
+  return new WindlassError('invalid', `the multipart body is damaged: ${messageOf(error)}`, { path: 'body', cause: error })
 }
 
 function openParser(request: Request): BusboyInstance {

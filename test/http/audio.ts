@@ -79,6 +79,10 @@ export function describeAudio(): void {
       expect((await server.call('POST', '/v1/audio', { headers: all })).status).toBe(400)
       expect((await server.call('POST', '/v1/audio?language=klingon', { body: 'x', headers: all })).status).toBe(400)
       expect((await server.call('POST', '/v1/audio', { body: 'no multipart', headers: { ...all, 'content-type': 'multipart/form-data; boundary=x' } })).status).toBe(400)
+      const cut = '--x\r\ncontent-disposition: form-data; name="f"; filename="f.wav"\r\n\r\nRIFF'
+      const broken = await server.call('POST', '/v1/audio', { body: cut, headers: { ...all, 'content-type': 'multipart/form-data; boundary=x' } })
+      expect([broken.status, broken.json.error.message]).toEqual([400, expect.stringContaining('damaged')])
+      expect((await server.call('POST', '/v1/audio/uploads', { json: { name: 'x.mp3', contentType: 'x'.repeat(201) }, headers: all })).status).toBe(400)
       expect((await server.call('GET', '/v1/audio', { headers: all })).json).toEqual({ recordings: [] })
       expect((await server.call('GET', '/v1/audio', { headers: as('another-secret-of-length') })).status).toBe(403)
       expect((await server.call('GET', '/v1/audio')).status).toBe(401)
