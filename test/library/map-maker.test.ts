@@ -5,6 +5,7 @@ import { clusteredVectors } from '../../src/vector/projection/testing.ts'
 import type { Bucket, Collection } from '../../src/library/types.ts'
 import { mapKey } from '../../src/library/map/map-object.ts'
 import { MapMaker, type MapOutcome } from '../../src/library/map/map-maker.ts'
+import { openProjector } from '../../src/library/map/map-thread.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { systemClock } from '../../src/base/clock.ts'
 
@@ -145,4 +146,24 @@ test('large ones are made in a thread: the same map as here', async () => {
   const cancelled = bucket.maps.start(collection, { force: true })
   await bucket.maps.cancel(collection.id)
   expect(await cancelled).toBe('cancelled')
+})
+
+test('a job that may be large has a thread of its own, which makes what this one makes; a small one has none', async () => {
+  const dimension = 900
+  const vectors = clusteredVectors({ centers: 4, count: 50, dimension, spread: 0.1 }, seededRandom(2))
+  const project = async (countMax: number) => {
+    const projector = await openProjector({ dimension, countMax, isCosine: true }, async () => undefined)
+    try {
+      await projector.add(Float32Array.from(vectors.flatMap((vector) => [...vector])))
+      const parts = new Set<string>()
+      const positions = await projector.project(({ part }) => parts.add(part))
+      return { hasThread: projector.hasThread, isTold: parts.size > 0, positions: [...positions] }
+    } finally {
+      await projector.close()
+    }
+  }
+  const here = await project(200)
+  expect(here).toMatchObject({ hasThread: false, isTold: true })
+  expect(here.positions.length).toBe(400)
+  expect(await project(240)).toEqual({ ...here, hasThread: true })
 })

@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { WindlassError } from '../../base/errors.ts'
 import { KernelHeap } from '../../kernels/heap.ts'
@@ -27,6 +29,8 @@ export type FromMapWorker =
 
 /** Takes rows and projects them, somewhere. */
 export interface Projector {
+  /** False: in this thread, by steps. */
+  readonly hasThread: boolean
   /** Moves `values`: whole rows. */
   add(values: Float32Array<ArrayBuffer>): Promise<void>
   /** x, y of each row, in the order they were added. */
@@ -50,6 +54,7 @@ async function projectorHere(job: ProjectionJob, giveWay: () => Promise<void>): 
   const rows = new ProjectionRows(new KernelHeap(await loadKernels()), job)
   let isClosed = false
   return {
+    hasThread: false,
     async add(values) {
       for (let start = 0; start < values.length; start += job.dimension) rows.add(values.subarray(start, start + job.dimension))
       return giveWay()
@@ -74,12 +79,10 @@ function cancelled(): WindlassError {
   return new WindlassError('cancelled', 'the map was given up')
 }
 
+/** null: where no thread can be had, as in a bundle without the worker's file. */
 async function startThread(): Promise<ProjectionThread | null> {
-  // Sources run through a loader, which a thread does not have by itself.
-  const isSource = import.meta.url.endsWith('.ts')
-  const url = new URL(isSource ? './map-worker.ts' : './map-worker.js', import.meta.url)
   try {
-    const thread = new ProjectionThread(new Worker(url, isSource ? { execArgv: ['--import', 'tsx'] } : {}))
+    const thread = new ProjectionThread(startWorker())
     await thread.ready
     return thread
   } catch {
@@ -87,7 +90,16 @@ async function startThread(): Promise<ProjectionThread | null> {
   }
 }
 
+function startWorker(): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./map-worker.js', import.meta.url))
+  // Sources run through a loader, which a thread does not have by itself, and which `--import` does not give it in Node 20.
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href
+  const source = new URL('./map-worker.ts', import.meta.url).href
+  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`, { eval: true })
+}
+
 class ProjectionThread implements Projector {
+  readonly hasThread = true
   readonly ready: Promise<void>
   readonly #worker: Worker
   readonly #positions: Promise<Float32Array>
