@@ -41,15 +41,15 @@ export class Sts {
   }
 
   /** ARN of whoever has these keys: needs no permission. */
-  async callerArn(credentials: AwsCredentials): Promise<string> {
-    const arn = textOf(await this.#call('GetCallerIdentity', {}, credentials), 'Arn')
+  async callerArn(credentials: AwsCredentials, signal?: AbortSignal): Promise<string> {
+    const arn = textOf(await this.#call('GetCallerIdentity', {}, credentials, signal), 'Arn')
     if (arn === undefined) throw new WindlassError('unavailable', 'sts:GetCallerIdentity: the answer names nobody')
     return arn
   }
 
-  #call(operation: string, parameters: Readonly<Record<string, string>>, credentials: AwsCredentials): Promise<string> {
+  #call(operation: string, parameters: Readonly<Record<string, string>>, credentials: AwsCredentials, signal?: AbortSignal): Promise<string> {
     const body = new URLSearchParams({ Action: operation, Version: '2011-06-15', ...parameters }).toString()
-    return this.#service.call({ action: `sts:${operation}`, headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }, body }, credentials)
+    return this.#service.call({ action: `sts:${operation}`, headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }, body, ...(signal && { signal }) }, credentials)
   }
 
   async #refusal(error: AwsError, roleArn: string, externalId: string | undefined, credentials: AwsCredentials): Promise<WindlassError> {

@@ -4,6 +4,14 @@ import { newId, type Random } from '../base/random.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { openStore, parseS3Url, type StoreSettings } from '../store/open-store.ts'
 
+/** Keys, with the SDK's notes of where it found them. */
+export interface FoundKeys {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+  readonly $source?: Readonly<Record<string, unknown>>
+}
+
 /** What came of the first request: an answer, whatever it says, or none. */
 export interface Contact {
   /** Null: the store answered, and let us in. */
@@ -15,7 +23,9 @@ export interface Contact {
 }
 
 // One request, one answer: a wrapper that repeats would hide what is wrong.
-const requestTimeoutMs = 8_000
+const requestTimeoutMs = 10_000
+// Of each place that the chain asks over the network: a busy machine takes its time to answer itself.
+const chainTimeoutMs = 5_000
 // `Date` has whole seconds: on average it is half of one behind.
 const dateStepMs = 1000
 
@@ -28,6 +38,7 @@ export class BucketProbe {
   readonly #clock: Clock
   #store: Promise<ObjectStore> | null = null
   #contact: Promise<Contact> | null = null
+  #chain: Promise<FoundKeys> | null = null
 
   /** @param settings Asked when the store is opened: what is wrong with them is the finding of a check. */
   constructor(url: string, settings: () => StoreSettings, { clock, random }: { clock: Clock; random: Random }) {
@@ -47,6 +58,11 @@ export class BucketProbe {
     return (this.#contact ??= this.#ask())
   }
 
+  /** Keys of the AWS default chain, which is asked once. @throws the SDK's error where there are none. */
+  chain(): Promise<FoundKeys> {
+    return (this.#chain ??= askChain())
+  }
+
   async close(): Promise<void> {
     await (await this.#store?.catch(() => null))?.close?.()
   }
@@ -56,7 +72,10 @@ export class BucketProbe {
     if (!/^s3:/i.test(this.#url)) return openStore(this.#url, settings)
     const { bucket, prefix } = parseS3Url(this.#url)
     const [{ S3Store }, { PrefixStore }] = await Promise.all([import('../store/s3-store.ts'), import('../store/prefix-store.ts')])
-    const store = new S3Store({ bucket, ...settings })
+    // Where the chain has nothing, the store says so in its own words.
+    const found = settings.accessKeyId === undefined && settings.credentials === undefined ? await this.chain().catch(() => null) : null
+    const keys = found && { accessKeyId: found.accessKeyId, secretAccessKey: found.secretAccessKey, ...(found.sessionToken !== undefined && { sessionToken: found.sessionToken }) }
+    const store = new S3Store({ bucket, ...settings, ...keys })
     return prefix === '' ? store : new PrefixStore(store, `${prefix}/`)
   }
 
@@ -83,6 +102,11 @@ export class BucketProbe {
       server: server === 'unnamed server' ? undefined : server,
     }
   }
+}
+
+async function askChain(): Promise<FoundKeys> {
+  const { defaultProvider } = await import('@aws-sdk/credential-provider-node')
+  return (await defaultProvider({ maxRetries: 0, timeout: chainTimeoutMs })()) as FoundKeys
 }
 
 function asOurs(error: unknown): WindlassError {

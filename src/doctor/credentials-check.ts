@@ -1,10 +1,10 @@
-import { awsAccess } from '../aws/access.ts'
+import { awsAccess, endpointOf, regionOf } from '../aws/access.ts'
+import { Sts } from '../aws/sts.ts'
 import { messageOf } from '../base/errors.ts'
 import { storeSettings } from '../config/load.ts'
+import type { FoundKeys } from './bucket-probe.ts'
 import { isS3, ok, problem, type Check, type DoctorContext, type Finding } from './check.ts'
 import { maskKeyId } from './mask.ts'
-
-type Found = { readonly accessKeyId: string; readonly sessionToken?: string; readonly $source?: Readonly<Record<string, unknown>> }
 
 // What the SDK notes of where it found keys (its user agent has them as features); the last noted is the first asked.
 const sources: readonly (readonly [feature: string, text: string])[] = [
@@ -17,9 +17,14 @@ const sources: readonly (readonly [feature: string, text: string])[] = [
   ['CREDENTIALS_ENV_VARS', 'the environment'],
 ]
 
+// Enough for who it is, which is good to know and not needed: a private network may have no way to STS.
+const nameTimeoutMs = 3_000
+
 /** Whose keys the bucket is asked with, where they come from, and whether the store knows them. */
 export const credentialsCheck: Check = {
   name: 'credentials',
+  // The chain, the store, and STS, one after another.
+  timeoutMs: 25_000,
   applies: isS3,
   async run(context) {
     const { configuration } = context
@@ -40,7 +45,7 @@ export const credentialsCheck: Check = {
       return [...blanks, problem(`key ${maskKeyId(keyId)} of ${origin} is not taken: ${error.message}`, { why: remark(error.message), mend: `aws sts get-caller-identity   # with the same variables: whose key is it?\nwindlass config              # what is read, and from where` })]
     }
     const isTemporary = known ? known.found.sessionToken !== undefined : configuration.text('session-token') !== undefined
-    const who = error ? undefined : await principalOf(context)
+    const who = error ? undefined : await principalOf(context, known?.found)
     return [...blanks, ok(`key ${maskKeyId(keyId)} of ${origin}${isTemporary ? ', with a session token' : ''}${who === undefined ? '' : `: ${who}`}`)]
   },
 }
@@ -51,10 +56,9 @@ function blanksIn({ configuration }: DoctorContext): Finding[] {
     .map((name) => problem(`${configuration.origin(name)} begins or ends with a blank or a line break`, { why: 'the signature is made with it', mend: `set ${configuration.origin(name).split(' ')[0]} again, without it` }))
 }
 
-async function findInChain({ configuration, processEnvironment }: DoctorContext): Promise<{ found: Found; origin: string } | Finding> {
-  const { defaultProvider } = await import('@aws-sdk/credential-provider-node')
+async function findInChain({ configuration, probe, processEnvironment }: DoctorContext): Promise<{ found: FoundKeys; origin: string } | Finding> {
   try {
-    const found = (await defaultProvider({ maxRetries: 0, timeout: 1000 })()) as Found
+    const found = await probe.chain()
     const [, text = 'the AWS default chain'] = sources.find(([feature]) => found.$source && feature in found.$source) ?? []
     return { found, origin: text === 'the shared AWS files' ? `profile ${processEnvironment.AWS_PROFILE ?? 'default'} of the shared AWS files` : text }
   } catch (error) {
@@ -71,10 +75,21 @@ function remark(message: string): string {
   return 'the secret is not that of this key id, or was cut when it was copied'
 }
 
-/** As AWS says; of other stores nobody is asked. */
-async function principalOf({ configuration, clock, random }: DoctorContext): Promise<string | undefined> {
-  const { accessKeyId, secretAccessKey, sessionToken } = storeSettings(configuration)
-  const access = awsAccess(configuration.environment, { clock, random })
-  if (!access.canAskWho() || configuration.text('endpoint') !== undefined) return undefined
-  return access.own(accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) } : undefined).principal()
+/** As AWS says, in time; of other stores nobody is asked. */
+async function principalOf({ configuration, clock, random }: DoctorContext, found: FoundKeys | undefined): Promise<string | undefined> {
+  const { environment } = configuration
+  if (!awsAccess(environment, { clock, random }).canAskWho() || configuration.text('endpoint') !== undefined) return undefined
+  const { accessKeyId, secretAccessKey, sessionToken } = found ?? storeSettings(configuration)
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined
+  const region = regionOf(environment)
+  const sts = new Sts({ region, endpoint: endpointOf('sts', region, environment), clock, random })
+  const [late, done] = [new AbortController(), new AbortController()]
+  clock.sleep(nameTimeoutMs, done.signal).then(() => late.abort(), () => undefined)
+  try {
+    return await sts.callerArn({ accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) }, late.signal)
+  } catch {
+    return undefined
+  } finally {
+    done.abort()
+  }
 }

@@ -1,4 +1,6 @@
 // What can be wrong between a process and its bucket: broken for real at a double of S3, and looked for in what the doctor says.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { startS3Double, type S3Double, type S3DoubleOptions } from '../doubles/s3/double.ts'
@@ -88,7 +90,28 @@ test('nobody listens, or nobody answers', async () => {
   const double = await start({ hangs: true })
   // Hours pass when somebody sleeps: a check ends however long an answer takes.
   const clock = { ...systemClock, sleep: () => Promise.resolve() }
-  expect(textOf(await examine('credentials', { environment: s3Variables(double.url), context: { clock } }))).toMatch(/^problem \| no end after 15 s/)
+  expect(textOf(await examine('credentials', { environment: s3Variables(double.url), context: { clock } }))).toMatch(/^problem \| no end after 25 s/)
+})
+
+test('who it is: as STS says; where it does not answer in time, the key without a name', async () => {
+  let asked = () => {}
+  const isAsked = new Promise<void>((resolve) => (asked = resolve))
+  let arn: string | null = null
+  const sts = createServer((_, response) => (asked(), arn !== null && response.end(`<GetCallerIdentityResult><Arn>${arn}</Arn></GetCallerIdentityResult>`)))
+  await new Promise<void>((resolve) => sts.listen(0, '127.0.0.1', resolve))
+  const environment = { WINDLASS_BUCKET: 's3://docs', AWS_ACCESS_KEY_ID: 'AKIADOCTORTEST12', AWS_SECRET_ACCESS_KEY: 'a-secret-that-is-never-shown', AWS_REGION: 'us-east-1', AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${(sts.address() as AddressInfo).port}` }
+  // The bucket is AWS's own, which a test asks nothing.
+  const probe = { contact: async () => ({ error: null, skewMs: 0, server: undefined }), close: async () => undefined } as never
+  // Time passes for what is shorter than the whole check, and only once STS was asked.
+  const clock = { ...systemClock, sleep: (ms: number) => (ms < 5000 ? isAsked : new Promise<void>(() => {})) }
+  try {
+    expect(textOf(await examine('credentials', { environment, context: { probe, clock } }))).toMatch(/^ok \| key AKIA…ST12 of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \| /)
+    arn = 'arn:aws:iam::123456789012:user/mate'
+    expect(textOf(await examine('credentials', { environment, context: { probe } }))).toContain(`AWS_SECRET_ACCESS_KEY: ${arn}`)
+  } finally {
+    sts.closeAllConnections()
+    sts.close()
+  }
 })
 
 test.each([

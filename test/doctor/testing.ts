@@ -15,7 +15,7 @@ export interface Visit {
 }
 
 /** Checks end by themselves: on a machine that is busy their limits are no finding. */
-const patientClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms < 10_000 ? ms : 6 * ms, signal) }
+const patientClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms < 1000 ? ms : 6 * ms, signal) }
 /** Names are asked of nobody: tests need no network. */
 const noAddress: LookupFunction = (host, _, done) => done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' }), '')
 
