@@ -251,22 +251,38 @@ describe('queue', () => {
 })
 
 describe('server', () => {
+  const keys = JSON.stringify([{ id: 'main', secret: 'secret-0123456789abcdef', role: 'read' }])
+
+  test.each([
+    ['::1', '[::1]'],
+    ['::', '[::1]'],
+    ['::ffff:127.0.0.1', '[::ffff:127.0.0.1]'],
+    ['0.0.0.0', '127.0.0.1'],
+    ['localhost', 'localhost'],
+  ])('a server that listens on %s is asked at %s', async (host, address) => {
+    expect(await check('server', { WINDLASS_HOST: host, WINDLASS_PORT: '1', WINDLASS_KEYS: keys })).toContain(`nothing answers at http://${address}:1;`)
+  })
+
   test('open to the network without keys, nothing there, something else there', async () => {
     expect(await check('server', { WINDLASS_HOST: '0.0.0.0' })).toMatch(/^problem \| WINDLASS_HOST is 0.0.0.0, and there are no keys.*WINDLASS_KEYS=/)
     expect(await check('server', { WINDLASS_PORT: '1' })).toMatch(/^ok \| nothing answers at http:\/\/127.0.0.1:1/)
-    const other = await startJsonServer(() => ({ json: { hello: 'world' } }), () => ({}))
-    expect(await check('server', { WINDLASS_PORT: new URL(other.url).port })).toMatch(/^warning \| something else/)
+    const shown: (string | undefined)[] = []
+    const other = await startJsonServer(({ headers }) => (shown.push(headers.authorization), { json: { hello: 'world' } }), () => ({}))
+    expect(await check('server', { WINDLASS_PORT: new URL(other.url).port, WINDLASS_KEYS: keys })).toMatch(/^warning \| something else/)
+    expect(shown, 'it was shown no key').toEqual([undefined])
     await other.close()
   })
 
   test('a server that answers: its own health, and what fails in it', async () => {
-    const server = await startTestServer()
+    const server = await startTestServer({ keys })
     try {
-      expect(await check('server', { WINDLASS_PORT: String(server.server.port) })).toMatch(/^ok \| the server at/)
+      const port = String(server.server.port)
+      expect(await check('server', { WINDLASS_PORT: port, WINDLASS_KEYS: keys })).toMatch(/^ok \| the server at/)
+      expect(await check('server', { WINDLASS_PORT: port })).toMatch(/^ok \| a server answers at .* and wants a key/)
     } finally {
       await server.stop()
     }
-    const failing = await startJsonServer(() => ({ status: 503, json: { ok: false, checks: [{ name: 'models', ok: false, detail: 'o/m was not stored in the bucket: denied' }] } }), () => ({}))
+    const failing = await startJsonServer(({ path }) => path === '/ready' ? { json: { ready: true } } : ({ status: 503, json: { ok: false, checks: [{ name: 'models', ok: false, detail: 'o/m was not stored in the bucket: denied' }] } }), () => ({}))
     expect(await check('server', { WINDLASS_PORT: new URL(failing.url).port })).toMatch(/^problem \| the server at .*models: o\/m was not stored/)
     await failing.close()
   })
