@@ -154,6 +154,15 @@ test('the doctor leaves nothing behind', async () => {
   expect(left).toEqual([])
 })
 
+test('the doctor ends with 1 where there is a problem, and says which', async () => {
+  s3.behave = () => 403
+  const { status, stdout, summary } = await runAction({ mode: 'doctor' }, secrets())
+  expect(status).toBe(1)
+  expect(stdout).toMatch(/^problem /m)
+  expect(stdout).toMatch(/::error title=Windlass::doctor found \d+ problems?: \w+: /)
+  expect(summary).toContain('Windlass failed')
+})
+
 describe('windlass init github', () => {
   const cli = (...words: string[]) => spawnSync(process.execPath, ['--import', pathToFileURL(join(repository, 'node_modules/tsx/dist/loader.mjs')).href, join(repository, 'src/cli/main.ts'), ...words], { cwd: join(root, 'work'), encoding: 'utf8', env: { PATH: process.env.PATH!, HOME: root } })
   const workflow = '.github/workflows/windlass.yml'

@@ -54,7 +54,7 @@ async function runMode(environment: Environment): Promise<void> {
   const bucket = hasBucket || mode === 'doctor' ? bucketUrl(environment, configure(places)) : undefined
   // A declaration may name a directory; without it, the bucket is the one of the secrets.
   if (bucket === undefined ? isSet(environment, 'TIGRIS_BUCKET_NAME') : bucket.startsWith('s3:')) checkSecrets(environment, configure(places))
-  if (mode === 'doctor') return examineBucket(configure(places), bucket)
+  if (mode === 'doctor') return examined(environment, await examineBucket(configure(places), bucket))
   const flags: Flags = { ...places, ...(bucket !== undefined && { bucket }), ...(config !== '' && { config }) }
   const names = input('name').split(/[\s,]+/).filter((name) => name !== '')
   const task = mode === 'status' ? statusOf : async (session: VectorizerSession) => vectorizeTable(await vectorize(session, flags))
@@ -70,6 +70,13 @@ async function runMode(environment: Environment): Promise<void> {
   // What failed has been printed, and has set the exit status.
   if (outcome === null) tellFailure(environment, 'it could not begin: see the log')
   else if ('error' in (outcome as Told | { error: unknown })) tellFailure(environment, messageOf((outcome as unknown as { error: unknown }).error))
+}
+
+/** As the command ends: with status 1 where there is a problem. */
+function examined(environment: Environment, problems: readonly string[]): void {
+  if (problems.length === 0) return
+  process.exitCode = 1
+  tellFailure(environment, `doctor found ${countText(problems.length, 'problem')}: ${problems.join('; ')}`)
 }
 
 async function transfer(mode: 'upload' | 'download', environment: Environment, configuration: Configuration): Promise<void> {

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { existsSync } from 'node:fs'
 import pc from 'picocolors'
 import { systemClock } from '../../base/clock.ts'
-import { messageOf, WindlassError } from '../../base/errors.ts'
+import { messageOf } from '../../base/errors.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Configuration } from '../../config/configuration.ts'
 import { loadConfiguration, storeSettings } from '../../config/load.ts'
@@ -32,16 +32,15 @@ export async function examine(flags: Flags, only: readonly string[] = []): Promi
   }
   const url = (declared && declaredBucket(flags, declared)) ?? configuration.bucket().url
   const origin = url === configuration.bucket().url ? configuration.bucket().origin : declared!.path
-  return report(contextOf(configuration, { url, origin }, declared), { asJson, only })
+  return (await report(contextOf(configuration, { url, origin }, declared), { asJson, only })).length === 0
 }
 
-/** Runs all checks on a bucket that is named otherwise: by the inputs of an action. @throws {WindlassError} `unsupported` where there is a problem. */
-export async function examineBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<void> {
-  const isWell = await report(contextOf(configuration, { url, origin: url === configuration.bucket().url ? configuration.bucket().origin : 'bucket' }, null), { asJson: false, only: ['settings', 'clock', 'conditional-writes', 'endpoint', 'disk', 'models'] })
-  if (!isWell) throw new WindlassError('unsupported', 'doctor found a problem: see above')
+/** Runs what there is to check of a bucket that is named otherwise: by the inputs of an action. @returns the problems, each with the name of its check. */
+export async function examineBucket(configuration: Configuration, url: string = configuration.bucket().url): Promise<string[]> {
+  return report(contextOf(configuration, { url, origin: url === configuration.bucket().url ? configuration.bucket().origin : 'bucket' }, null), { asJson: false, only: ['settings', 'clock', 'conditional-writes', 'endpoint', 'disk', 'models'] })
 }
 
-async function report(context: DoctorContext, { asJson, only }: { asJson: boolean; only: readonly string[] }): Promise<boolean> {
+async function report(context: DoctorContext, { asJson, only }: { asJson: boolean; only: readonly string[] }): Promise<string[]> {
   const results: CheckResult[] = []
   try {
     for await (const result of runChecks(checks, context, only)) {
@@ -51,11 +50,12 @@ async function report(context: DoctorContext, { asJson, only }: { asJson: boolea
   } finally {
     await context.probe.close()
   }
+  const problemsOf = ({ check, findings }: CheckResult) => findings.filter(({ level }) => level === 'problem').map(({ what }) => `${check}: ${what}`)
   const count = (level: Finding['level']) => results.flatMap(({ findings }) => findings).filter((each) => each.level === level).length
   const [problems, warnings] = [count('problem'), count('warning')]
   if (asJson) print(JSON.stringify({ ok: problems === 0, bucket: context.bucket.url, checks: results }, null, 2))
   else print(problems + warnings === 0 ? '\nAll is well.' : `\n${problems} ${problems === 1 ? 'problem' : 'problems'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}.`)
-  return problems === 0
+  return results.flatMap(problemsOf)
 }
 
 async function readDeclared(flags: Flags): Promise<DeclarationFile | null> {
