@@ -6,7 +6,7 @@ try {
 } catch {
   // A file: /ready wants no key.
 }
-const ask = (path, headers) => fetch(`http://127.0.0.1:${port}${path}`, { headers, signal: AbortSignal.timeout(8000) })
+const ask = (path, headers) => fetch(`http://127.0.0.1:${port}${path}`, { headers, signal: AbortSignal.timeout(14_000) })
 let answer = await ask('/health', secret ? { authorization: `Bearer ${secret}` } : {}).catch(() => null)
 if (answer?.status === 401 || answer?.status === 403) answer = await ask('/ready', {}).catch(() => null)
 if (!answer?.ok) console.error(answer ? `${answer.status} ${await answer.text()}` : 'no answer')

@@ -1,18 +1,20 @@
 // `windlass init`: what it writes and prints is what the programs take that it is meant for.
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parse as parseEnv } from 'dotenv'
 import { parse as parseYaml } from 'yaml'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { inputShapes } from '../../src/api/s3vectors/model.ts'
 import { Configuration } from '../../src/config/configuration.ts'
 import { settingSpecs } from '../../src/config/settings.ts'
 import { startS3Double } from '../doubles/s3/double.ts'
 import { startTestServer } from '../http/testing.ts'
 
+// Each of these starts programs, one after another.
+vi.setConfig({ testTimeout: 180_000 })
 const root = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'windlass-init-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -41,6 +43,7 @@ describe('s3', () => {
   test('a .env that the settings are read from, with every variable in it', () => {
     const { status, stdout } = init(['s3', 'my-docs/prod', 'eu-west-1'])
     expect([status, stdout]).toEqual([0, expect.stringContaining('wrote .env')])
+    expect(statSync(join(work, '.env')).mode & 0o777).toBe(0o600)
     const configuration = Configuration.read({ environment: {}, envFile: parseEnv(read('.env')) })
     expect(configuration.bucket().url).toBe('s3://my-docs/prod')
     expect([configuration.text('region'), configuration.warnings]).toEqual(['eu-west-1', []])
@@ -66,6 +69,7 @@ describe('s3', () => {
     expect(init(['s3', 'my-docs'])).toMatchObject({ status: 5, stderr: expect.stringContaining('.env is there already, with other contents') as string })
     expect(read('.env')).toBe('MINE=1\n')
     expect(init(['s3', 'my-docs', '--force']).status).toBe(0)
+    expect(statSync(join(work, '.env')).mode & 0o777, 'of its owner alone').toBe(0o600)
     const written = read('.env')
     expect(init(['s3', 'my-docs'])).toMatchObject({ status: 0, stdout: expect.stringContaining('as it should be') as string })
     expect(read('.env')).toBe(written)
@@ -122,6 +126,9 @@ describe('models', () => {
       expect(await models('models-east', 'us-east-1')).toMatchObject({ status: 0, stderr: '' })
       const again = await models('models-east', 'us-east-1')
       expect([again.status, again.stdout]).toEqual([0, expect.stringContaining('s3://models-east is there, in us-east-1')])
+      expect(again.stdout.match(new RegExp(`AWS_ENDPOINT_URL( = "|=)${s3.url}\\b`, 'g')), '.env, Koyeb, Fly, Docker, Lambda').toHaveLength(5)
+      expect(again.stdout, 'users of AWS').not.toContain('aws iam')
+      expect((await initBeside(['models', 'models-east', 'us-east-1', '--dry-run'], { AWS_ENDPOINT_URL_S3: s3.url })).stdout).toContain(`would make: aws s3 mb s3://models-east --region us-east-1 --endpoint-url ${s3.url}\n`)
       await models('models-west', 'eu-west-1')
       expect(s3.made.get('models-east')).not.toContain('LocationConstraint')
       expect(s3.made.get('models-west')).toContain('<LocationConstraint>eu-west-1</LocationConstraint>')
@@ -190,12 +197,12 @@ describe('hosts', () => {
     const flags = ['--git', '--git-builder', '--git-docker-dockerfile', '--instance-type', '--regions', '--ports', '--routes', '--checks', '--env']
     for (const word of words.filter((each) => each.startsWith('--'))) expect(flags).toContain(word)
     const variables = words.filter((_, i) => words[i - 1] === '--env')
-    expect(variables).toEqual(['S3_BUCKET=my-docs', 'S3_REGION=eu-west-1', 'AWS_ACCESS_KEY_ID={{secret.aws-access-key-id}}', 'AWS_SECRET_ACCESS_KEY={{secret.aws-secret-access-key}}', 'WINDLASS_KEYS={{secret.windlass-keys}}'])
+    expect(variables).toEqual(['S3_BUCKET=my-docs', 'S3_REGION=eu-west-1', 'WINDLASS_MEMORY_BUDGET=64MiB', 'AWS_ACCESS_KEY_ID={{secret.aws-access-key-id}}', 'AWS_SECRET_ACCESS_KEY={{secret.aws-secret-access-key}}', 'WINDLASS_KEYS={{secret.windlass-keys}}'])
   })
 
   test('fly and lambda', () => {
     expect(init(['fly'], settings).status).toBe(0)
-    expect(read('fly.toml')).toMatch(/^app = "windlass"\n[\s\S]*S3_BUCKET = "my-docs"\n[\s\S]*internal_port = 8900\n[\s\S]*path = "\/ready"/m)
+    expect(read('fly.toml')).toMatch(/^app = "windlass"\n[\s\S]*S3_BUCKET = "my-docs"\n[\s\S]*WINDLASS_MEMORY_BUDGET = "128MiB"\n[\s\S]*internal_port = 8900\n[\s\S]*path = "\/ready"/m)
     const lambda = init(['lambda'], settings)
     expect(read('template.yaml')).toBe(readFileSync(join(root, 'templates/sam/template.yaml'), 'utf8'))
     expect(policiesIn(lambda.stdout)[0]!.Statement.flatMap(({ Action }) => Action)).toHaveLength(4)

@@ -62,8 +62,11 @@ function dockerSteps({ place }: Wish): string {
   docker compose exec windlass windlass doctor`
 }
 
+/** Beside some 140 MB of the process itself: as much as leaves room for a query on a host of 256 or 512 MB. */
+const memoryBudget = (megabytes: 256 | 512): [name: string, value: string] => ['WINDLASS_MEMORY_BUDGET', `${megabytes / 4}MiB`]
+
 function koyebScript({ name, place }: Wish): string {
-  const variables = [...plainVariables(place).map(([key, value]) => `  --env ${key}=${value}`), ...secretVariables.map((key) => `  --env '${key}={{secret.${secretName(key)}}}'`)]
+  const variables = [...[...plainVariables(place), memoryBudget(256)].map(([key, value]) => `  --env ${key}=${value}`), ...secretVariables.map((key) => `  --env '${key}={{secret.${secretName(key)}}}'`)]
   return `#!/usr/bin/env sh
 # Puts the server onto Koyeb: the image of the Dockerfile in this repository, built there. Needs the Koyeb CLI, logged in (koyeb login).
 # The secrets are made once:
@@ -84,7 +87,8 @@ ${secretVariables.map((key) => `  koyeb secrets create ${secretName(key)} --valu
   git add Dockerfile healthcheck.mjs .dockerignore koyeb.sh && git commit -m "run on Koyeb" && git push
   sh koyeb.sh github.com/<owner>/<repository>
 
-In the dashboard instead: Create service -> GitHub -> Builder: Dockerfile; port 8900; health check /ready; the variables as above.`
+In the dashboard instead: Create service -> GitHub -> Builder: Dockerfile; port 8900; health check /ready; the variables of koyeb.sh.
+A nano has 256 MB: on a larger instance, give WINDLASS_MEMORY_BUDGET more than 64MiB.`
 }
 
 function flyToml({ name, place }: Wish): string {
@@ -96,7 +100,7 @@ primary_region = "fra"
   dockerfile = "Dockerfile"
 
 [env]
-${plainVariables(place).map(([key, value]) => `  ${key} = ${JSON.stringify(value)}`).join('\n')}
+${[...plainVariables(place), memoryBudget(512)].map(([key, value]) => `  ${key} = ${JSON.stringify(value)}`).join('\n')}
 
 [http_service]
   internal_port = 8900

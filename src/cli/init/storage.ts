@@ -16,18 +16,20 @@ const dimensionDefault = '384'
 /** `windlass init s3`: a commented `.env` for a bucket, the policy that is needed, and the commands that make both. Contacts nobody. */
 export function initS3(bucketName: string, region: string | undefined, flags: Flags): void {
   const place = placeFrom(bucketName, region, flags)
-  writeFiles([{ path: '.env', text: envFile(new Map([...plainVariables(place), ['AWS_ACCESS_KEY_ID', ''], ['AWS_SECRET_ACCESS_KEY', '']])) }], flags)
+  writeFiles([{ path: '.env', text: envFile(new Map([...plainVariables(place), ['AWS_ACCESS_KEY_ID', ''], ['AWS_SECRET_ACCESS_KEY', '']])), isSecret: true }], flags)
   printBucketSteps(place, { isMade: false })
   print('Then: fill in the key in .env, keep .env out of git, and\n  windlass doctor')
 }
 
 /** `windlass init models`: makes the bucket where it is missing, and prints the policy and the environment of each host. */
 export async function initModels(bucketName: string, region: string, flags: Flags): Promise<void> {
-  const place = placeFrom(bucketName, region, flags)
+  const configuration = configure(flags)
+  const endpoint = configuration.text('endpoint')
+  const place = { ...placeFrom(bucketName, region, flags), ...(endpoint !== undefined && { endpoint }) }
   if (flags.dryRun) print(`would make: ${makeBucket(place)}`)
   else {
     const { S3Store } = await import('../../store/s3-store.ts')
-    const settings = { ...storeSettings(configure(flags)), region, ...(place.endpoint !== undefined && { endpoint: place.endpoint }) }
+    const settings = { ...storeSettings(configuration), region }
     const store = new S3Store({ bucket: place.bucket, ...settings })
     try {
       await store.createBucket()
@@ -60,7 +62,7 @@ export async function initS3Vectors(bucket: string, index: string, region: strin
   if (!Number.isInteger(dimension) || dimension < 1 || dimension > 4096) throw new WindlassError('invalid', `--dimension is ${String(flags.dimension)}, expected a whole number from 1 to 4096`, { path: 'dimension' })
   const endpoint = typeof flags.endpoint === 'string' ? flags.endpoint : configuration.environment.AWS_ENDPOINT_URL_S3VECTORS
   const text = envFile(new Map([['S3_VECTOR_BUCKET_NAME', bucket], ['S3_VECTOR_INDEX_NAME', index], ['VECTOR_DIMENSION', String(dimension)], ['AWS_REGION', where], ['AWS_ACCESS_KEY_ID', ''], ['AWS_SECRET_ACCESS_KEY', ''], ['WINDLASS_ENGINE', `s3vectors:${endpoint === undefined ? '' : `${endpoint.replace(/\/+$/, '')}/`}${bucket}/${index}`]]))
-  writeFiles([{ path: '.env', text }], flags)
+  writeFiles([{ path: '.env', text, isSecret: true }], flags)
   if (flags.create && !flags.dryRun) await createIndex({ bucket, index, dimension, region: where, endpoint })
   else for (const command of vectorCommands({ bucket, index, dimension, region: where, endpoint })) print(`\n${command}`)
   const policy = vectorPolicy({ partition: partitionOf(where), region: where, account: '*', bucket, index })
@@ -159,7 +161,8 @@ function printHosts(place: Place): void {
   lines('Koyeb, by its CLI', [...secrets.map((name) => `koyeb secrets create ${secretName(name)} --value-from-stdin`), `koyeb services update <app>/<service> ${[...plain.map(([name, value]) => `--env ${name}=${value}`), ...secrets.map((name) => `--env '${name}={{secret.${secretName(name)}}}'`)].join(' ')}`])
   lines('Fly', [`fly secrets set ${secrets.map((name) => `${name}=…`).join(' ')}`, '# in fly.toml', '[env]', ...plain.map(([name, value]) => `  ${name} = ${JSON.stringify(value)}`)])
   lines('Docker', [`docker run --env-file .env … ${plain.map(([name, value]) => `-e ${name}=${value}`).join(' ')} ${secrets.map((name) => `-e ${name}`).join(' ')}`])
-  lines('Lambda (no keys: the policy goes to the function’s role)', [`aws lambda update-function-configuration --function-name <name> --environment 'Variables={${plain.map(([name, value]) => `${name}=${value}`).join(',')}}'`])
+  const lambdaKeys = place.endpoint === undefined ? 'no keys: the policy goes to the function’s role' : 'it sets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to its role’s by itself: a script at AWS_LAMBDA_EXEC_WRAPPER puts this store’s in their place'
+  lines(`Lambda (${lambdaKeys})`, [`aws lambda update-function-configuration --function-name <name> --environment 'Variables={${plain.map(([name, value]) => `${name}=${value}`).join(',')}}'`])
   print(`A server that others are to reach wants keys of its own:\n  WINDLASS_KEYS=${keysExample}`)
 }
 
