@@ -1,14 +1,15 @@
 import { afterAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
+import { systemRandom } from '../../src/base/random.ts'
 import { open } from '../../src/index.ts'
 import type { Bucket } from '../../src/library/types.ts'
-import { copyBucket } from '../../src/migrate/copy-bucket.ts'
+import { copyBucket, expectApart } from '../../src/migrate/copy-bucket.ts'
 import type { ListedObject, ListOptions, ObjectStore } from '../../src/store/object-store.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { WrappingStore } from '../../src/store/wrapping-store.ts'
 import { put, recordsOf, vectorOf } from './parts.ts'
 
-const options = { clock: systemClock, parallel: 4, dryRun: false }
+const options = { clock: systemClock, random: systemRandom, parallel: 4, dryRun: false }
 const opened: Bucket[] = []
 afterAll(async () => {
   for (const bucket of opened) await bucket.close()
@@ -25,6 +26,16 @@ async function openBoth(): Promise<{ from: ObjectStore; to: ObjectStore; bucket:
     return copy
   }
   return { from: await openStore(fromUrl), to: await openStore(toUrl), bucket, openCopy }
+}
+
+/** Fails for good after some puts, as a process does that is killed. */
+function cutAfter(store: ObjectStore, puts: number): ObjectStore {
+  return new (class extends WrappingStore {
+    override put(...given: Parameters<ObjectStore['put']>) {
+      if (puts-- <= 0) throw new Error('cut off')
+      return this.inner.put(...given)
+    }
+  })(store)
 }
 
 async function* text(words: string) {
@@ -73,14 +84,7 @@ test('a copy that is cut off is continued, and brings what was written since', a
   const { from, to, bucket, openCopy } = await openBoth()
   const docs = await bucket.createCollection('docs', { dimension: 8 })
   for (let i = 0; i < 12; i++) await docs.put([{ key: `r${i}`, vector: vectorOf(i) }])
-  let writes = 7
-  const cut = new (class extends WrappingStore {
-    override put(...given: Parameters<ObjectStore['put']>) {
-      if (writes-- <= 0) throw new Error('cut off')
-      return this.inner.put(...given)
-    }
-  })(to)
-  await expect(copyBucket(from, cut, options)).rejects.toThrow('cut off')
+  await expect(copyBucket(from, cutAfter(to, 7), options)).rejects.toThrow('cut off')
   await docs.put([{ key: 'later', vector: vectorOf(50) }])
   await expect(copyBucket(await openStore('memory:another'), to, options)).rejects.toMatchObject({ kind: 'conflict' })
   const report = await copyBucket(from, to, options)
@@ -148,4 +152,118 @@ test('while others write and make collections, each collection of the copy is wh
       expect(new Set(keys)).toEqual(new Set(Array.from(keys, (_, i) => `r${i}`)))
     }
   }
+})
+
+test('a copy that is started again leaves a collection that somebody made at the destination meanwhile', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  await (await bucket.createCollection('docs', { dimension: 8 })).put([{ key: 'a', vector: vectorOf(1) }])
+  await expect(copyBucket(from, cutAfter(to, 2), options)).rejects.toThrow('cut off')
+  await (await (await openCopy()).createCollection('docs', { dimension: 8 })).put([{ key: 'mine', vector: vectorOf(2) }])
+  await expect(copyBucket(from, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('another collection "docs"') })
+  expect([...(await recordsOf(await openCopy())).keys()]).toEqual(['mine'])
+})
+
+test.each(['log', 'manifest'] as const)('a copy that is started again leaves what somebody wrote into it meanwhile: %s', async (what) => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  // The names are the last two puts: one is there, and its collection whole.
+  for (const name of ['a', 'b']) await (await bucket.createCollection(name, { dimension: 8 })).put([{ key: 'r', vector: vectorOf(1) }])
+  let puts = 0
+  const counting = new (class extends WrappingStore {
+    override put(...given: Parameters<ObjectStore['put']>) {
+      puts++
+      return this.inner.put(...given)
+    }
+  })(await openStore(`memory:counted-${count}`))
+  await copyBucket(from, counting, options)
+  await expect(copyBucket(from, cutAfter(to, puts - 1), options)).rejects.toThrow('cut off')
+  const theirs = await (await openCopy()).collection('a')
+  await theirs.put([{ key: 'mine', vector: vectorOf(2) }])
+  if (what === 'manifest') await theirs.flush()
+  // As long as theirs, and under the same number.
+  await (await bucket.collection('a')).put([{ key: 'ours', vector: vectorOf(3) }])
+  await expect(copyBucket(from, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('somebody wrote to') })
+  expect([...(await recordsOf(await openCopy(), 'a')).keys()].sort()).toEqual(['mine', 'r'])
+})
+
+test('of two copies at once the later takes over, and the earlier writes nothing any more', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  const docs = await bucket.createCollection('docs', { dimension: 8 })
+  await docs.put([{ key: 'a', vector: vectorOf(1) }])
+  await docs.flush()
+  let later: Promise<void> | null = null
+  const slow = new (class extends WrappingStore {
+    override async get(...given: Parameters<ObjectStore['get']>) {
+      const answer = await this.inner.get(...given)
+      if (given[0].endsWith('/manifest')) {
+        await (later ??= (async () => {
+          await copyBucket(from, to, options)
+          const copy = await (await openCopy()).collection('docs')
+          await copy.put([{ key: 'mine', vector: vectorOf(2) }])
+          await copy.flush()
+        })())
+      }
+      return answer
+    }
+  })(from)
+  await expect(copyBucket(slow, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('this one stops') })
+  expect(later).not.toBeNull()
+  const copy = await openCopy()
+  expect([...(await recordsOf(copy)).keys()].sort()).toEqual(['a', 'mine'])
+  expect((await copy.verify('docs')).problems).toEqual([])
+})
+
+test.each(['branch', 'restore', 'branch of a branch'] as const)('a %s that is made while the others were copied is whole', async (what) => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  const docs = await bucket.createCollection('docs', { dimension: 8 })
+  await docs.put([{ key: 'a', vector: vectorOf(1) }])
+  let isDone = false
+  const busy = new (class extends WrappingStore {
+    override async *list(prefix: string, given?: ListOptions): AsyncIterable<ListedObject> {
+      // Between the collections and the rest.
+      if (prefix === '' && !isDone) {
+        isDone = true
+        await docs.put([{ key: 'b', vector: vectorOf(2) }])
+        await docs.flush()
+        if (what === 'restore') {
+          await docs.createSnapshot('before')
+          await docs.put([{ key: 'c', vector: vectorOf(3) }])
+          await bucket.restoreCollection('docs', 'before')
+        } else {
+          await bucket.branchCollection('docs', what === 'branch' ? 'branch' : 'middle', {})
+          if (what === 'branch of a branch') {
+            const middle = await bucket.collection('middle')
+            await middle.put([{ key: 'c', vector: vectorOf(3) }])
+            await middle.flush()
+            await bucket.branchCollection('middle', 'branch', {})
+          }
+        }
+      }
+      yield* this.inner.list(prefix, given)
+    }
+  })(from)
+  await copyBucket(busy, to, options)
+  const copy = await openCopy()
+  for (const { name } of (await bucket.listCollections()).collections) {
+    expect((await copy.verify(name)).problems).toEqual([])
+    expect(await recordsOf(copy, name)).toEqual(await recordsOf(bucket, name))
+  }
+})
+
+test('a collection that was dropped at the destination is no hindrance', async () => {
+  const { from, to, bucket, openCopy } = await openBoth()
+  await bucket.createCollection('docs')
+  const copy = await openCopy()
+  for (const name of ['docs', 'old']) {
+    await copy.createCollection(name)
+    await copy.dropCollection(name)
+  }
+  expect((await copyBucket(from, to, options)).collections).toBe(1)
+  expect((await (await openCopy()).listCollections()).collections).toMatchObject([{ name: 'docs' }])
+})
+
+test('a place inside the other is refused', () => {
+  expect(() => expectApart('s3://b', 's3://b/')).toThrow('both source and destination')
+  expect(() => expectApart('file:/data', 'file:/data/backup')).toThrow('inside the other')
+  expect(() => expectApart('s3://b/x', 's3://b')).toThrow('inside the other')
+  expect(() => expectApart('s3://b/x', 's3://b/xy')).not.toThrow()
 })

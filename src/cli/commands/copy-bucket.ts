@@ -1,8 +1,9 @@
 import { systemClock } from '../../base/clock.ts'
-import { errorPolicies, WindlassError } from '../../base/errors.ts'
+import { errorPolicies } from '../../base/errors.ts'
+import { systemRandom } from '../../base/random.ts'
 import type { Configuration } from '../../config/configuration.ts'
 import { storeSettings } from '../../config/load.ts'
-import { copyBucket } from '../../migrate/copy-bucket.ts'
+import { copyBucket, expectApart } from '../../migrate/copy-bucket.ts'
 import { openStore } from '../../store/open-store.ts'
 import { fromSettings } from '../old-bucket.ts'
 import { startProgress } from '../progress.ts'
@@ -15,10 +16,10 @@ export async function copyWholeBucket(fromText: string, toText: string, { flags,
   const from = await openStore(url(fromText), fromSettings(flags, configuration))
   const to = await openStore(url(toText), storeSettings(configuration))
   try {
-    if (from.url === to.url && fromSettings(flags, configuration).endpoint === storeSettings(configuration).endpoint) throw new WindlassError('invalid', `${from.url} is both source and destination: name another`, { path: 'to' })
+    if (fromSettings(flags, configuration).endpoint === storeSettings(configuration).endpoint) expectApart(from.url, to.url)
     const started = systemClock.monotonic()
     const progress = startProgress({ isTerminal: process.stderr.isTTY === true, noun: 'objects' })
-    const report = await copyBucket(from, to, { clock: systemClock, parallel: parallel * 4, dryRun: flags.dryRun === true, onProgress: (objects, bytes) => progress.update(objects, objects, bytes, false) }).finally(() => progress.stop())
+    const report = await copyBucket(from, to, { clock: systemClock, random: systemRandom, parallel: parallel * 4, dryRun: flags.dryRun === true, onProgress: (objects, bytes) => progress.update(objects, objects, bytes, false) }).finally(() => progress.stop())
     const seconds = (systemClock.monotonic() - started) / 1000
     const verified = flags.dryRun === true || flags.verify === false ? null : await verifyAll(configuration, url(toText))
     if (flags.json === true) print(JSON.stringify({ ...report, verified, seconds }, null, 2))
