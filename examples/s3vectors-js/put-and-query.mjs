@@ -1,7 +1,7 @@
-// AWS's own client of S3 Vectors, at our server or at AWS: node s3vectors-js/put-and-query.mjs
+// AWS's own client of S3 Vectors, at our server: node s3vectors-js/put-and-query.mjs
 import { CreateIndexCommand, CreateVectorBucketCommand, PutVectorsCommand, QueryVectorsCommand, S3VectorsClient } from '@aws-sdk/client-s3vectors'
 
-// Without an endpoint it is AWS, with the credentials of this machine. A server without keys takes any.
+// Our server; one without keys takes any. At AWS: no endpoint, no credentials (those of this machine are found), a region of yours.
 const endpoint = process.env.WINDLASS_URL ?? 'http://127.0.0.1:8900'
 const client = new S3VectorsClient({ region: 'us-east-1', endpoint, credentials: { accessKeyId: 'any', secretAccessKey: 'any' } })
 const index = { vectorBucketName: 'example-js', indexName: 'colours' }

@@ -1,10 +1,10 @@
-"""boto3's client of S3 Vectors, at our server or at AWS: python s3vectors-python/put_and_query.py"""
+"""boto3's client of S3 Vectors, at our server: python s3vectors-python/put_and_query.py"""
 
 import os
 
 import boto3
 
-# Without an endpoint it is AWS, with the credentials of this machine. A server without keys takes any.
+# Our server; one without keys takes any. At AWS: no endpoint, no credentials (those of this machine are found), a region of yours.
 client = boto3.client(
     "s3vectors",
     region_name="us-east-1",
@@ -14,11 +14,16 @@ client = boto3.client(
 )
 index = {"vectorBucketName": "example-python", "indexName": "colours"}
 
-try:
-    client.create_vector_bucket(vectorBucketName="example-python")
-    client.create_index(**index, dataType="float32", dimension=3, distanceMetric="cosine")
-except client.exceptions.ConflictException:
-    pass
+
+def unless_there(make, **names):
+    try:
+        make(**names)
+    except client.exceptions.ConflictException:
+        pass
+
+
+unless_there(client.create_vector_bucket, vectorBucketName=index["vectorBucketName"])
+unless_there(client.create_index, **index, dataType="float32", dimension=3, distanceMetric="cosine")
 client.put_vectors(
     **index,
     vectors=[

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import unittest
 
+import boto3
+
 EXAMPLES = os.path.join(os.path.dirname(__file__), "../../examples")
 
 
@@ -17,6 +19,10 @@ class Examples(unittest.TestCase):
         return done.stdout
 
     def test_s3vectors(self):
+        self.assertEqual(self.run_twice("s3vectors-python/put_and_query.py"), "nearest warm colour: red\n")
+        # The vector bucket is there, and the index is not.
+        client = boto3.client("s3vectors", region_name="us-east-1", endpoint_url=os.environ["WINDLASS_TEST_URL"], aws_access_key_id="any", aws_secret_access_key="any")
+        client.delete_index(vectorBucketName="example-python", indexName="colours")
         self.assertEqual(self.run_twice("s3vectors-python/put_and_query.py"), "nearest warm colour: red\n")
 
     def test_chroma(self):
