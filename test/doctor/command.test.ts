@@ -4,10 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { startJsonServer } from '../doubles/json-server.ts'
 import { startS3Double, type S3Double } from '../doubles/s3/double.ts'
 
+// Each of these starts programs, one after another.
+vi.setConfig({ testTimeout: 180_000 })
 const root = join(import.meta.dirname, '../..')
 const home = mkdtempSync(join(tmpdir(), 'windlass-doctor-command-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))

@@ -4,10 +4,12 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, syml
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startOpenAiDouble } from '../doubles/openai/double.ts'
 import { startTestServer, type TestServer } from '../http/testing.ts'
 
+// Each of these starts programs, one after another.
+vi.setConfig({ testTimeout: 180_000 })
 const root = join(import.meta.dirname, '../..')
 const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href
 const folder = mkdtempSync(join(tmpdir(), 'windlass-examples-'))
