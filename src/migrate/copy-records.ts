@@ -1,7 +1,7 @@
 import { sha256Hex, toUtf8 } from '../base/bytes.ts'
 import { toIsoTime, type Clock } from '../base/clock.ts'
 import { WindlassError } from '../base/errors.ts'
-import type { Random } from '../base/random.ts'
+import { newNonce, type Random } from '../base/random.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { Journal, type JournalHead } from './journal.ts'
 import { moveRecords, type MoveCounts } from './move-records.ts'
@@ -64,7 +64,7 @@ export async function copyRecords(parts: CopyParts, options: CopyRecordsOptions)
       ? earlier
       : earlier
         ? { ...earlier, state: 'running', pass: earlier.pass + 1 }
-        : { version: 1, from: source.title, to: target.title, mode: 'reuse', dimension, metric: shape.metric, model: options.model, created: existing === null, state: 'running', pass: 1, startedAt: toIsoTime(clock.now()) }
+        : { version: 1, from: source.title, to: target.title, mode: 'reuse', dimension, metric: shape.metric, model: options.model, created: existing === null, state: 'running', pass: 1, startedAt: toIsoTime(clock.now()), nonce: newNonce(random) }
   if (head !== earlier) await journal.writeHead(head)
   await target.create({ dimension, metric: shape.metric, model: head.model })
   const { parallel, signal, onProgress } = options

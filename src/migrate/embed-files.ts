@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { isWindlassError, messageOf } from '../base/errors.ts'
 import { chunksOf } from '../base/groups.ts'
 import type { DocumentCollection } from '../library/types.ts'
-import type { Journal, JournalHead, JournalPage } from './journal.ts'
+import type { Journal, JournalHead, JournalPage, NotedPage } from './journal.ts'
 import type { OldBucket } from './legacy-source.ts'
 import type { Problem } from './record.ts'
 import type { Undoing } from './roll-back.ts'
@@ -55,37 +56,42 @@ export async function embedFiles(bucket: OldBucket, documents: DocumentCollectio
   const problems: Problem[] = []
   const keptKeys: string[] = []
   const note = (page: JournalPage) => {
-    counts.written += page.written.length - page.problems.length
+    counts.written += page.written.length - (page.failed ? 0 : page.problems.length)
     counts.unchanged += page.unchanged.length
     counts.kept += page.kept.length
     counts.unreadable += page.problems.length
-    counts.read += page.written.length + page.unchanged.length + page.kept.length
+    counts.read += page.written.length + (page.failed?.length ?? 0) + page.unchanged.length + page.kept.length
     problems.push(...page.problems.slice(0, Math.max(0, toldMax - problems.length)))
     keptKeys.push(...page.kept.slice(0, Math.max(0, toldMax - keptKeys.length)))
     onProgress?.(counts)
   }
-  const take = async (number: number, page: JournalPage): Promise<void> => {
+  const take = async ({ number, page, etag }: NotedPage): Promise<void> => {
     const found: Problem[] = []
     const written: [string, string][] = []
+    const failed: string[] = []
     for (const part of chunksOf(page.written, parallel)) {
       const results = await Promise.all(part.map(([path]) => indexFile(bucket, documents, { key: filesPrefix + path, path, ...(signal && { signal }) })))
       results.forEach((result, i) => {
         const path = part[i]![0]
-        written.push([path, 'sha256' in result ? result.sha256 : ''])
-        if ('reason' in result) found.push({ where: filesPrefix + path, reason: result.reason })
-        else counts.chunks += result.chunkCount
+        if ('reason' in result) {
+          failed.push(path)
+          found.push({ where: filesPrefix + path, reason: result.reason })
+        } else {
+          written.push([path, result.sha256])
+          counts.chunks += result.chunkCount
+        }
       })
     }
-    const done = { ...page, isDone: true, written, problems: found }
-    await journal.replacePage(head.pass, number, done)
+    const done = { ...page, isDone: true, written, failed, problems: found }
+    await journal.replacePage(head, number, done, etag)
     note(done)
   }
   let [next, after] = [0, undefined as string | undefined]
-  for await (const { number, page } of journal.pages(head.pass)) {
+  for await (const { number, page, etag } of journal.pages(head)) {
     next = number + 1
     after = String(page.to.object)
     if (page.isDone) note(page)
-    else await take(number, page)
+    else await take({ number, page, etag })
   }
   let step: OldFile[] = []
   const send = async () => {
@@ -103,10 +109,10 @@ export async function embedFiles(bucket: OldBucket, documents: DocumentCollectio
     }
     const number = next++
     await journal.expectHead()
-    await journal.addPage(head.pass, number, page)
+    const etag = await journal.addPage(head, number, page)
     after = step.at(-1)!.key
     step = []
-    await take(number, page)
+    await take({ number, page, etag })
   }
   for await (const file of listFiles(bucket, filesPrefix, after)) {
     signal?.throwIfAborted()
@@ -116,20 +122,31 @@ export async function embedFiles(bucket: OldBucket, documents: DocumentCollectio
   return { counts, problems, keptKeys }
 }
 
-/** The documents of a collection, to be taken out again. */
-export function undoDocuments(documents: DocumentCollection, dropIfEmpty: () => Promise<boolean>): Undoing {
+/** The documents of a collection, to be taken out again. @param source The files that they were made of. */
+export function undoDocuments(documents: DocumentCollection, source: { readonly bucket: OldBucket; readonly filesPrefix: string }, dropIfEmpty: () => Promise<boolean>): Undoing {
+  const removeIfFailed = async (path: string) => (await documents.getDocument(path))?.state === 'failed' && (await documents.deleteDocument(path))
   return {
     dropIfEmpty,
     async remove(records) {
       let removed = 0
-      for (const [path, sha256] of records) {
+      for (const [path, noted] of records) {
+        // Noted as absent, and never marked: ours is what has the content of the old file.
+        const sha256 = noted === '' ? await sumOf(source.bucket, source.filesPrefix + path) : noted
         const found = await documents.getDocument(path)
-        // Noted, and never marked: it was absent then.
-        if (found && (sha256 === '' || found.sha256 === sha256) && (await documents.deleteDocument(path))) removed++
+        if (found?.state === 'failed' ? noted === '' && (await removeIfFailed(path)) : found?.sha256 === sha256 && (await documents.deleteDocument(path))) removed++
       }
       return removed
     },
+    async removeFailed(paths) {
+      for (const path of paths) await removeIfFailed(path)
+    },
   }
+}
+
+async function sumOf(bucket: OldBucket, key: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const bytes of read(bucket, key)) hash.update(bytes)
+  return hash.digest('hex')
 }
 
 async function indexFile(bucket: OldBucket, documents: DocumentCollection, { key, path, signal }: { key: string; path: string; signal?: AbortSignal }): Promise<{ sha256: string; chunkCount: number } | { reason: string }> {

@@ -21,6 +21,8 @@ export interface JournalHead {
   /** Grows when a finished migration is run again. */
   readonly pass: number
   readonly startedAt: string
+  /** Names the folder of its steps, so that what a run puts that outlived a rollback is no step of the next; absent in what older versions wrote. */
+  readonly nonce?: string
 }
 
 /** One step: what it takes from the source, and what of it the destination did not have. Written before the destination is. */
@@ -37,12 +39,15 @@ export interface JournalPage {
   /** Ids that an earlier record had: the first in the order of the source counts. */
   readonly duplicates: readonly string[]
   readonly problems: readonly Problem[]
+  /** Files that could not be taken, and may have left a document that says so. */
+  readonly failed?: readonly string[]
 }
 
 /** A page, and where it is. */
 export interface NotedPage {
   readonly number: number
   readonly page: JournalPage
+  readonly etag: string
 }
 
 const readsAtOnce = 16
@@ -83,9 +88,9 @@ export class Journal {
   }
 
   /** Pages of a pass in their order, read many at once. */
-  async *pages(pass: number): AsyncGenerator<NotedPage> {
+  async *pages(folder: PageFolder): AsyncGenerator<NotedPage> {
     const waiting: Promise<NotedPage | null>[] = []
-    for await (const { key } of this.#store.list(this.#pagePrefix(pass))) {
+    for await (const { key } of this.#store.list(this.#prefix + pagePrefix(folder))) {
       waiting.push(this.#readPage(key))
       waiting.at(-1)!.catch(() => undefined)
       if (waiting.length >= readsAtOnce) yield* some(await waiting.shift()!)
@@ -93,24 +98,24 @@ export class Journal {
     for (const each of waiting) yield* some(await each)
   }
 
-  /** @throws {WindlassError} `conflict` when another run has this number. */
-  async addPage(pass: number, number: number, page: JournalPage): Promise<string> {
-    return (await this.#put(this.#pageName(pass, number), page, { ifAbsent: true })).etag
+  /** @returns its etag, for `replacePage`. @throws {WindlassError} `conflict` when another run has this number. */
+  async addPage(folder: PageFolder, number: number, page: JournalPage): Promise<string> {
+    return (await this.#put(pageName(folder, number), page, { ifAbsent: true })).etag
   }
 
-  /** Replaces a page. Whoever does it says the same: no condition. */
-  async replacePage(pass: number, number: number, page: JournalPage): Promise<void> {
-    await this.#store.put(`${this.#prefix}${this.#pageName(pass, number)}`, encode(page), { contentType: 'application/json' })
+  /** Replaces a page that is as it was added or read. @returns its new etag. @throws {WindlassError} `conflict` when another run did, or a rollback took it away. */
+  async replacePage(folder: PageFolder, number: number, page: JournalPage, etag: string): Promise<string> {
+    return (await this.#put(pageName(folder, number), page, { ifMatch: etag })).etag
   }
 
   /** Takes the next number, so that a run that is still at work fails at its next step. @returns the number. */
-  async fence(pass: number, position: Position): Promise<number> {
+  async fence(folder: PageFolder, position: Position): Promise<number> {
     for (;;) {
       let next = 0
-      for await (const { key } of this.#store.list(this.#pagePrefix(pass))) next = Number(key.slice(key.lastIndexOf('/') + 1)) + 1
+      for await (const { key } of this.#store.list(this.#prefix + pagePrefix(folder))) next = Number(key.slice(key.lastIndexOf('/') + 1)) + 1
       const empty = { from: null, to: position, isDone: true, written: [], unchanged: [], kept: [], duplicates: [], problems: [] }
       try {
-        await this.addPage(pass, next, empty)
+        await this.addPage(folder, next, empty)
         return next
       } catch (error) {
         if (!isWindlassError(error, 'conflict')) throw error
@@ -118,8 +123,8 @@ export class Journal {
     }
   }
 
-  async deletePages(pass: number, numbers: readonly number[]): Promise<void> {
-    await this.#store.delete(numbers.map((number) => `${this.#prefix}${this.#pageName(pass, number)}`))
+  async deletePages(folder: PageFolder, numbers: readonly number[]): Promise<void> {
+    await this.#store.delete(numbers.map((number) => `${this.#prefix}${pageName(folder, number)}`))
   }
 
   async deleteHead(): Promise<void> {
@@ -129,7 +134,7 @@ export class Journal {
 
   async #readPage(key: string): Promise<NotedPage | null> {
     const answer = await this.#store.get(key, { fresh: true })
-    return answer.kind === 'found' ? { number: Number(key.slice(key.lastIndexOf('/') + 1)), page: parse<JournalPage>(answer.bytes, key) } : null
+    return answer.kind === 'found' ? { number: Number(key.slice(key.lastIndexOf('/') + 1)), page: parse<JournalPage>(answer.bytes, key), etag: answer.etag } : null
   }
 
   async #put(name: string, value: unknown, condition: { ifAbsent: true } | { ifMatch: string }): Promise<{ etag: string }> {
@@ -146,14 +151,17 @@ export class Journal {
       throw new WindlassError('conflict', `another run of this migration is at work (${key}): let it finish, or end it and start again`, { key, cause: error })
     }
   }
+}
 
-  #pagePrefix(pass: number): string {
-    return `${this.#prefix}pages/${String(pass).padStart(4, '0')}/`
-  }
+/** Whose steps: a pass of a migration. */
+export type PageFolder = Pick<JournalHead, 'pass' | 'nonce'>
 
-  #pageName(pass: number, number: number): string {
-    return `pages/${String(pass).padStart(4, '0')}/${String(number).padStart(9, '0')}`
-  }
+function pagePrefix({ pass, nonce }: PageFolder): string {
+  return `pages/${nonce === undefined ? '' : `${nonce}/`}${String(pass).padStart(4, '0')}/`
+}
+
+function pageName(folder: PageFolder, number: number): string {
+  return pagePrefix(folder) + String(number).padStart(9, '0')
 }
 
 function encode(value: unknown): Uint8Array {

@@ -1,7 +1,7 @@
 import { toIsoTime, type Clock } from '../base/clock.ts'
 import { sha256Hex, toUtf8 } from '../base/bytes.ts'
 import { WindlassError } from '../base/errors.ts'
-import type { Random } from '../base/random.ts'
+import { newNonce, type Random } from '../base/random.ts'
 import type { EmbeddingModel } from '../embed/embedding-model.ts'
 import type { DocumentCollection } from '../library/types.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -145,7 +145,7 @@ export async function rollBackMigration(parts: MigrateParts, onProgress?: (remov
   const journal = await journalOf(parts)
   const head = await journal.readHead()
   if (!head) throw new WindlassError('not-found', `no migration of ${parts.source.title} to ${parts.target.title} is noted in ${parts.notes.url}: nothing to take back`, { path: 'rollback' })
-  const undoing = head.mode === 'embed' ? undoDocuments(await parts.documents(), () => parts.target.dropIfEmpty()) : parts.target
+  const undoing = head.mode === 'embed' ? undoDocuments(await parts.documents(), { bucket: parts.old, filesPrefix: parts.filesPrefix }, () => parts.target.dropIfEmpty()) : parts.target
   if (head.mode === 'reuse' && head.dimension !== null) await parts.target.create({ dimension: head.dimension, metric: parts.metric, model: head.model })
   return rollBack(undoing, journal, head, onProgress)
 }
@@ -160,12 +160,12 @@ async function journalOf({ source, target, notes }: MigrateParts): Promise<Journ
 }
 
 /** The head to go on with; a finished migration that is run again begins a new pass, which finds most of it there. */
-async function beginJournal({ clock }: MigrateParts, plan: MigratePlan, journal: Journal): Promise<JournalHead> {
+async function beginJournal({ clock, random }: MigrateParts, plan: MigratePlan, journal: Journal): Promise<JournalHead> {
   const earlier = await journal.readHead()
   if (earlier?.state === 'running') return earlier
   const head: JournalHead = earlier
     ? { ...earlier, state: 'running', pass: earlier.pass + 1 }
-    : { version: 1, from: plan.from, to: plan.to, mode: plan.mode, dimension: plan.dimension, metric: plan.metric, model: plan.model, created: !plan.exists, state: 'running', pass: 1, startedAt: toIsoTime(clock.now()) }
+    : { version: 1, from: plan.from, to: plan.to, mode: plan.mode, dimension: plan.dimension, metric: plan.metric, model: plan.model, created: !plan.exists, state: 'running', pass: 1, startedAt: toIsoTime(clock.now()), nonce: newNonce(random) }
   await journal.writeHead(head)
   return head
 }

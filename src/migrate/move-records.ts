@@ -1,6 +1,6 @@
 import { isWindlassError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import type { Journal, JournalHead, JournalPage } from './journal.ts'
+import type { Journal, JournalHead, JournalPage, NotedPage } from './journal.ts'
 import { KeyTable } from './key-table.ts'
 import { sizeOf, type MovedRecord, type Problem } from './record.ts'
 import { RecordSample } from './sample-records.ts'
@@ -106,11 +106,11 @@ class Move {
   async run(): Promise<MoveOutcome> {
     const { journal, head, signal } = this.#options
     let reached: Position | null = null
-    for await (const { number, page } of journal.pages(head.pass)) {
+    for await (const { number, page, etag } of journal.pages(head)) {
       for (const key of keysOf(page)) this.#seen.add(key)
       this.#next = number + 1
       reached = page.to
-      this.#note(page.isDone ? page : await this.#repeat(number, page))
+      this.#note(page.isDone ? page : await this.#repeat({ number, page, etag }))
     }
     try {
       let open = new OpenPage(reached)
@@ -137,13 +137,18 @@ class Move {
       return
     }
     const { record } = item
-    const { head } = this.#options
-    const wrong = head.dimension !== null && record.vector.length !== head.dimension ? `the vector has ${record.vector.length} values, expected ${head.dimension}` : this.#target.check(record)
+    const wrong = this.#wrongWith(record)
     if (wrong !== null) open.problems.push({ where: placeOf(item.where, record.key), reason: wrong })
     else if (this.#seen.add(record.key)) {
       open.add(record)
       this.#sample.offer(record)
     } else open.duplicates.push(record.key)
+  }
+
+  /** Why a record cannot be taken; null where it can. */
+  #wrongWith(record: MovedRecord): string | null {
+    const { dimension } = this.#options.head
+    return dimension !== null && record.vector.length !== dimension ? `the vector has ${record.vector.length} values, expected ${dimension}` : this.#target.check(record)
   }
 
   /** Notes a step, and takes it beside the others. Notes come in order, so that none can be missing before another. */
@@ -164,9 +169,9 @@ class Move {
     }
     const number = this.#next++
     await journal.expectHead()
-    await journal.addPage(head.pass, number, page)
+    const etag = await journal.addPage(head, number, page)
     while (this.#flights.size >= parallel) await Promise.race(this.#flights)
-    const flight: Promise<void> = this.#take(number, page, due)
+    const flight: Promise<void> = this.#take({ number, page, etag }, due)
       .then((done) => this.#note(done))
       .catch((error: unknown) => {
         this.#failure ??= { error }
@@ -176,7 +181,7 @@ class Move {
   }
 
   /** Writes what a step noted as absent, and marks it. */
-  async #take(number: number, page: JournalPage, due: readonly MovedRecord[]): Promise<JournalPage> {
+  async #take({ number, page, etag }: NotedPage, due: readonly MovedRecord[]): Promise<JournalPage> {
     const { journal, head } = this.#options
     if (due.length === 0 && page.isDone) return page
     const refused = due.length > 0 ? await this.#put(due) : []
@@ -187,7 +192,7 @@ class Move {
       written: page.written.filter(([key]) => !names.has(key)),
       problems: [...page.problems, ...refused.map(({ key, reason }) => ({ where: JSON.stringify(key), reason }))],
     }
-    await journal.replacePage(head.pass, number, done)
+    await journal.replacePage(head, number, done, etag)
     return done
   }
 
@@ -205,20 +210,29 @@ class Move {
   }
 
   /** A step that was noted and perhaps not taken, or in part: what is still absent is read again and written. */
-  async #repeat(number: number, page: JournalPage): Promise<JournalPage> {
+  async #repeat({ number, page, etag }: NotedPage): Promise<JournalPage> {
     const keys = page.written.map(([key]) => key)
     const found = await this.#target.fingerprints(keys)
     const missing = new Set(keys.filter((_, i) => found[i] === null))
     const due: MovedRecord[] = []
     if (missing.size > 0) {
       for await (const item of this.#source.read(page.from)) {
-        if ('record' in item && missing.delete(item.record.key)) due.push(item.record)
+        // As when it was noted: what could not be taken then, and has the same id, is another record.
+        if ('record' in item && missing.has(item.record.key) && this.#wrongWith(item.record) === null) {
+          missing.delete(item.record.key)
+          due.push(item.record)
+        }
         if (missing.size === 0 || isSamePosition(item.position, page.to)) break
       }
     }
     const gone = [...missing].map((key) => ({ where: JSON.stringify(key), reason: 'it was in the source when an earlier run noted it, and is gone' }))
-    const rest = page.written.filter(([key]) => !missing.has(key))
-    return this.#take(number, { ...page, isDone: false, written: rest, problems: [...page.problems, ...gone] }, due)
+    // One that was changed at the source since is noted as what is written now: a rollback looks for that.
+    const current = new Map(due.map((record) => [record.key, this.#target.fingerprintOf(record)]))
+    const written = page.written.filter(([key]) => !missing.has(key)).map(([key, fingerprint]) => [key, current.get(key) ?? fingerprint] as const)
+    const again: JournalPage = { ...page, isDone: false, written, problems: [...page.problems, ...gone] }
+    const isChanged = page.written.some(([key, fingerprint]) => (current.get(key) ?? fingerprint) !== fingerprint)
+    if (isChanged) etag = await this.#options.journal.replacePage(this.#options.head, number, again, etag)
+    return this.#take({ number, page: again, etag }, due)
   }
 
   #note(page: JournalPage): void {

@@ -14,6 +14,8 @@ export interface RollbackReport {
 export interface Undoing {
   /** @returns how many were still as they were written. */
   remove(records: readonly (readonly [key: string, fingerprint: string])[]): Promise<number>
+  /** Takes out what says only that something could not be taken, if it still says so. */
+  removeFailed?(keys: readonly string[]): Promise<void>
   dropIfEmpty(): Promise<boolean>
 }
 
@@ -27,18 +29,20 @@ export async function rollBack(target: Undoing, journal: Journal, head: JournalH
   await journal.writeHead({ ...head, state: 'rolling-back' })
   let [removed, written] = [0, 0]
   for (let pass = head.pass; pass >= 1; pass--) {
+    const folder = { ...head, pass }
     // A run that is still at work fails at its next step, instead of writing behind our back.
-    const fence = await journal.fence(pass, { fence: true })
-    for await (const { number, page } of journal.pages(pass)) {
+    const fence = await journal.fence(folder, { fence: true })
+    for await (const { number, page } of journal.pages(folder)) {
       if (number >= fence) break
       for (const part of chunksOf(page.written, batchRecords)) {
         written += part.length
         removed += await target.remove(part)
         onProgress?.(removed)
       }
-      await journal.deletePages(pass, [number])
+      if (page.failed && page.failed.length > 0) await target.removeFailed?.(page.failed)
+      await journal.deletePages(folder, [number])
     }
-    await journal.deletePages(pass, [fence])
+    await journal.deletePages(folder, [fence])
   }
   const dropped = head.created && (await target.dropIfEmpty())
   await journal.deleteHead()

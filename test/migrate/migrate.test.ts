@@ -157,6 +157,57 @@ describe('a rollback', () => {
   })
 })
 
+test('a run that outlives a rollback leaves no note that the next would take for its own', async () => {
+  const old = await oldBucket(1500)
+  const { parts, bucket, bucketUrl } = await begin(old)
+  const { parts: others } = await begin(old, bucketUrl)
+  await bucket.createCollection('docs', { dimension: 8 })
+  let undone: Promise<unknown> | undefined
+  const wrap = (target: RecordTarget): RecordTarget => ({ ...bind(target), put: (...given) => target.put(...given).then(async () => void (await (undone ??= rollBackMigration(others)))) })
+  await expect(migrate({ ...parts, target: wrap(parts.target) })).rejects.toMatchObject({ kind: 'conflict' })
+  const notes: string[] = []
+  for await (const { key } of parts.notes.list('migrations/')) notes.push(key)
+  expect(notes).toEqual([])
+  const { counts } = await migrate(others, { verify: false })
+  expect(counts).toMatchObject({ read: 1500 })
+  expect((await recordsOf(bucket)).size).toBe(1500)
+})
+
+test('notes of a run that was rolled back are in another folder than those of the next', async () => {
+  const { parts } = await begin(await oldBucket(3))
+  const folders = async () => {
+    const found = new Set<string>()
+    for await (const { key } of parts.notes.list('migrations/')) if (key.includes('/pages/')) found.add(key.split('/')[3]!)
+    return [...found]
+  }
+  await migrate(parts)
+  const [first] = await folders()
+  await rollBackMigration(parts)
+  await migrate(parts)
+  expect(await folders()).toHaveLength(1)
+  expect(await folders()).not.toEqual([first])
+})
+
+describe('a step that was noted and not written', () => {
+  const failing = (target: RecordTarget): RecordTarget => ({ ...bind(target), put: () => Promise.reject(new Error('killed')) })
+
+  test('takes the record that was noted, and not one with its id that cannot be taken', async () => {
+    const { parts, bucket } = await begin(await oldBucket(10, { 'vectors/00000.a.json': { id: 'r5', embedding: [1, 2] } }))
+    await expect(migrate({ ...parts, target: failing(parts.target) })).rejects.toThrow('killed')
+    expect((await migrate(parts)).counts).toMatchObject({ written: 10, unreadable: 1 })
+    expect((await recordsOf(bucket)).get('r5')!.vector).toEqual(vectorOf(5))
+  })
+
+  test('that has another content by now is noted so, and taken back', async () => {
+    const old = await oldBucket(3)
+    const { parts } = await begin(old)
+    await expect(migrate({ ...parts, target: failing(parts.target) })).rejects.toThrow('killed')
+    await put(old, 'vectors/00001.json', { id: 'r1', embedding: vectorOf(77) })
+    await migrate(parts)
+    expect(await rollBackMigration(parts)).toEqual({ removed: 3, left: 0, dropped: true })
+  })
+})
+
 describe('a run that is cut off is continued by the next', () => {
   // Wherever it is cut: before a step is noted, noted and not written, written and not marked, between steps, at the end.
   test.each(['before', 'after'] as const)('at any write, %s it', async (moment) => {
@@ -242,6 +293,29 @@ describe('old vectors are taken over or made anew', () => {
     expect((await migrate(parts)).counts).toMatchObject({ written: 0, kept: 2 })
     expect((await rollBackMigration(parts)).dropped).toBe(false)
     expect((await collection.listDocuments()).documents.map(({ source }) => source)).toEqual(['mine.txt'])
+  })
+
+  test('anew: a rollback leaves a document that somebody mended, and takes what says that a file failed', async () => {
+    const { parts, bucket } = await begin(await oldBucket(0, { 'files/a.txt': 'Apples.', 'files/b.json': '{"b": ', 'files/c.json': '{"c": ' }), newBucket(), { model })
+    expect((await migrate(parts, { vectors: 'embed' })).counts).toMatchObject({ read: 3, written: 1, unreadable: 2 })
+    const collection = await bucket.collection('docs')
+    await collection.index({ source: 'b.json', open: bytesOf('{"b": "mended by hand"}') })
+    expect(await rollBackMigration(parts)).toEqual({ removed: 1, left: 0, dropped: false })
+    expect((await collection.listDocuments()).documents).toMatchObject([{ source: 'b.json', state: 'indexed' }])
+  })
+
+  test('anew: a rollback of a killed run takes what it wrote and did not mark, and leaves what is not of the old file', async () => {
+    const { parts, bucket } = await begin(await oldBucket(0, { 'files/a.txt': 'Apples.', 'files/b.txt': 'Bees.' }), newBucket(), { model })
+    const unmarked = new (class extends WrappingStore {
+      override put(key: string, bytes: Uint8Array, given?: PutOptions): Promise<PutResult> {
+        return given?.condition && 'ifMatch' in given.condition ? Promise.reject(new Error('killed')) : this.inner.put(key, bytes, given)
+      }
+    })(parts.notes)
+    await expect(migrate({ ...parts, notes: unmarked }, { vectors: 'embed' })).rejects.toThrow('killed')
+    const collection = await bucket.collection('docs')
+    await collection.index({ source: 'b.txt', open: bytesOf('Something else.') })
+    expect(await rollBackMigration(parts)).toEqual({ removed: 1, left: 1, dropped: false })
+    expect((await collection.listDocuments()).documents).toMatchObject([{ source: 'b.txt' }])
   })
 
   test('refused where that cannot be right', async () => {
