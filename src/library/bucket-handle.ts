@@ -214,6 +214,15 @@ export class BucketHandle implements Bucket {
         await this.getOrCreateCollection(name, options)
         return { name, run: (task) => database.with(name, task) }
       },
+      knownCollection: async (name) => {
+        try {
+          await this.collection(name)
+        } catch (error) {
+          if (isWindlassError(error, 'not-found')) return null
+          throw error
+        }
+        return { name, run: (task) => database.with(name, task) }
+      },
     }
   }
 }

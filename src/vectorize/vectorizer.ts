@@ -138,8 +138,10 @@ export class Vectorizer {
     })
   }
 
+  /** What is known of it; nothing is written, and one that never ran has done nothing. */
   async status(): Promise<VectorizerStatus> {
-    const state = await this.#openState()
+    const state = await this.#knownState()
+    if (!state) return { name: this.name, documents: 0, failed: 0, inProgress: 0, workers: [], runs: [] }
     const [done, failed, inProgress, workers, runs] = await Promise.all([state.count('done'), state.count('failed'), state.countClaims(), state.workers(), state.runs()])
     return {
       name: this.name,
@@ -153,7 +155,8 @@ export class Vectorizer {
 
   /** Documents that failed, in the order they were first seen. */
   async *errors(): AsyncIterable<VectorizerError> {
-    const state = await this.#openState()
+    const state = await this.#knownState()
+    if (!state) return
     for await (const { value } of state.all('failed')) {
       const { path, failure } = value
       if (failure) yield { path, step: failure.step, message: failure.message, attempts: failure.attempts, at: failure.at, ...(failure.retryAt !== undefined && { retryAt: failure.retryAt }) }
@@ -162,16 +165,16 @@ export class Vectorizer {
 
   /** Makes failed documents due now. @param paths All, where absent. @returns How many. */
   async retry(paths?: readonly string[]): Promise<number> {
-    const state = await this.#openState()
+    const state = await this.#knownState()
     const due: string[] = []
     if (paths) {
-      const looks = await state.look(paths)
+      const looks = await state?.look(paths)
       paths.forEach((path, i) => {
-        if (!looks[i]!.file?.value.failure) throw new WindlassError('not-found', `${path} has not failed in vectorizer ${JSON.stringify(this.name)}: windlass errors lists what has`, { path })
+        if (!looks?.[i]!.file?.value.failure) throw new WindlassError('not-found', `${path} has not failed in vectorizer ${JSON.stringify(this.name)}: windlass errors lists what has`, { path })
         due.push(path)
       })
-    } else for await (const { value } of state.all('failed')) due.push(value.path)
-    for (const path of due) await state.update(path, dueNow)
+    } else if (state) for await (const { value } of state.all('failed')) due.push(value.path)
+    for (const path of due) await state!.update(path, dueNow)
     return due.length
   }
 
@@ -196,6 +199,12 @@ export class Vectorizer {
     } finally {
       for (const part of opened) await part.close?.()
     }
+  }
+
+  async #knownState(): Promise<SyncState | null> {
+    if (this.#state) return this.#state
+    const door = await this.#context.knownCollection(statePrefix + this.name)
+    return door && (this.#state = new SyncState(door))
   }
 
   async #openState(): Promise<SyncState> {

@@ -119,7 +119,13 @@ export function describeOverview(server: () => TestServer): void {
       const own = await startTestServer({}, { vectorizers: (bucket) => [(vectorizer = bucket.vectorizer({ name: 'docs', source: { type: 'folder', path: folder }, destinations: [{ type: 'collection', name: 'docs' }] }))] })
       try {
         expect((await own.call('GET', '/v1/vectorizers')).json.vectorizers).toMatchObject([{ name: 'docs', documents: 0, runs: [], every: '5m', source: { type: 'folder', place: folder } }])
+        expect((await own.call('GET', '/v1/vectorizers/docs/errors')).json).toEqual({ errors: [], isComplete: true })
+        expect((await own.call('POST', '/v1/vectorizers/docs/retry', { json: {} })).json).toEqual({ count: 0 })
+        expect((await own.call('POST', '/v1/vectorizers/docs/retry', { json: { paths: ['bad.pdf'] } })).status).toBe(404)
+        // Looking at it has written nothing.
+        expect((await own.call('GET', '/v1/collections/.vectorizer.docs')).status).toBe(404)
         await vectorizer!.run()
+        expect((await own.call('GET', '/v1/collections/.vectorizer.docs')).status).toBe(200)
         const [shown] = (await own.call('GET', '/v1/vectorizers')).json.vectorizers
         expect(shown).toMatchObject({ documents: 2, failed: 1, embedding: 'static', destinations: [{ type: 'collection', place: 'docs' }], runs: [{ new: 1, failed: 1 }] })
         const { json } = await own.call('GET', '/v1/vectorizers/docs/errors')

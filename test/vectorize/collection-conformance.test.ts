@@ -20,6 +20,7 @@ function contextOf(database: Database): VectorizeContext {
     storeSettings: {},
     process: { host: 'here', id: 1, isAlive: () => true },
     loadStaticModel: () => Promise.reject(new Error('no model is needed')),
+    knownCollection: async () => null,
     collection: async (name, { dimension = null } = {}) => {
       await database.create(name, schema({ dimension })).catch((error: unknown) => {
         if (!isWindlassError(error, 'conflict')) throw error

@@ -16,7 +16,7 @@ let opened = 0
 /** What destinations are given, without a bucket behind it. */
 export function contextOf(environment: Readonly<Record<string, string>> = {}): VectorizeContext {
   const none = () => Promise.reject(new Error('no bucket here'))
-  return { clock, random: seededRandom(++opened), environment, folder: '.', storeSettings: {}, process: { host: 'test', id: 1, isAlive: () => true }, collection: none, loadStaticModel: none }
+  return { clock, random: seededRandom(++opened), environment, folder: '.', storeSettings: {}, process: { host: 'test', id: 1, isAlive: () => true }, collection: none, knownCollection: none, loadStaticModel: none }
 }
 
 /** A destination as a declaration names it. */

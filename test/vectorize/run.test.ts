@@ -78,7 +78,7 @@ async function collection(name: string): Promise<CollectionDoor> {
 
 async function parts(): Promise<RunParts> {
   const declaration = vectorizerSchema.parse({ name: 'v', source: { type: 'folder', path: '.' }, destinations: [{ type: 'collection', name: 'c' }] })
-  const context: VectorizeContext = { clock, random: seededRandom(2), environment: {}, folder: '.', storeSettings: {}, process: { host: 'here', id: 1, isAlive: () => true }, collection, loadStaticModel }
+  const context: VectorizeContext = { clock, random: seededRandom(2), environment: {}, folder: '.', storeSettings: {}, process: { host: 'here', id: 1, isAlive: () => true }, collection, knownCollection: collection, loadStaticModel }
   const settings = { filesAtOnce: 2, claimFiles: 4, attempts: 3, retryAfterMs: 60_000, workerTimeoutMs: 2000, deleteMissing: true }
   return { name: 'v', context, source, state: new SyncState(await collection('state')), destinations: [new CollectionDestination('c', 'v', context)], recipe: makeRecipe(declaration, model), settings }
 }

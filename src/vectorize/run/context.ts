@@ -24,6 +24,8 @@ export interface VectorizeContext {
   readonly process: { readonly host: string; readonly id: number; isAlive(id: number): boolean }
   /** Makes the collection if there is none. */
   collection(name: string, options?: { dimension?: number }): Promise<CollectionDoor>
+  /** The collection, as far as there is one: for who only looks, and perhaps may not write. */
+  knownCollection(name: string): Promise<CollectionDoor | null>
   /** The built-in model. */
   loadStaticModel(): Promise<EmbeddingModel>
 }
