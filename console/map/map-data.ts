@@ -1,4 +1,4 @@
-import { pathOf, type Api } from '../api.ts'
+import { ApiError, pathOf, type Api } from '../api.ts'
 
 export interface MapFieldInfo {
   readonly name: string
@@ -57,27 +57,31 @@ export class MapData {
   readonly info: MapInfo
   readonly positions: Uint16Array
   readonly fields: readonly MapField[]
-  readonly #api: Api
+  readonly #api: Pick<Api, 'get' | 'post'>
   readonly #path: string
   readonly #pages = new Map<number, Promise<readonly string[]>>()
   readonly #records = new Map<string, Promise<MapRecord>>()
+  readonly #onStale: () => void
   #points: Promise<ReadonlyMap<string, number>> | null = null
 
-  private constructor(api: Api, path: string, info: MapInfo, positions: Uint16Array, fields: readonly MapField[]) {
+  private constructor(api: Pick<Api, 'get' | 'post'>, path: string, onStale: () => void, info: MapInfo, positions: Uint16Array, fields: readonly MapField[]) {
     this.#api = api
     this.#path = path
+    this.#onStale = onStale
     this.info = info
     this.positions = positions
     this.fields = fields
   }
 
-  static async load(api: Api, collection: string, info: MapInfo, signal: AbortSignal): Promise<MapData> {
+  /** @param onStale Called where another map has taken the place of this one, of which nothing is told any more. @throws {ApiError} `conflict` then. */
+  static async load(api: Pick<Api, 'get' | 'post'>, collection: string, info: MapInfo, { signal, onStale }: { signal: AbortSignal; onStale: () => void }): Promise<MapData> {
     const path = pathOf('v1', 'collections', collection)
-    const points = await api.get<{ positions: string; fields: readonly { name: string; codes: string }[] }>(`${path}/map/points`, {}, signal)
+    const points = await api.get<{ version: string; positions: string; fields: readonly { name: string; codes: string }[] }>(`${path}/map/points`, {}, signal)
+    requireVersion(info.version, points.version, onStale)
     const codes = new Map(points.fields.map((field) => [field.name, field.codes]))
     const bytes = fromBase64(points.positions)
     const fields = info.fields.flatMap((field) => (codes.has(field.name) ? [{ ...field, codes: fromBase64(codes.get(field.name)!) }] : []))
-    return new MapData(api, path, info, new Uint16Array(bytes.buffer), fields)
+    return new MapData(api, path, onStale, info, new Uint16Array(bytes.buffer), fields)
   }
 
   /** x, y of a point, 0 to 1. */
@@ -119,7 +123,10 @@ export class MapData {
   #page(page: number): Promise<readonly string[]> {
     let keys = this.#pages.get(page)
     if (!keys) {
-      keys = this.#api.get<{ keys: readonly string[] }>(`${this.#path}/map/keys`, { start: page * keysOfPage, limit: keysOfPage }).then((answer) => answer.keys)
+      keys = this.#api.get<{ version: string; keys: readonly string[] }>(`${this.#path}/map/keys`, { start: page * keysOfPage, limit: keysOfPage }).then((answer) => {
+        requireVersion(this.info.version, answer.version, this.#onStale)
+        return answer.keys
+      })
       this.#pages.set(page, keys)
       keys.catch(() => this.#pages.delete(page))
     }
@@ -135,6 +142,13 @@ export class MapData {
     this.#points.catch(() => (this.#points = null))
     return this.#points
   }
+}
+
+// Points of one map and keys of another would name the wrong records.
+function requireVersion(expected: string, found: string, onStale: () => void): void {
+  if (found === expected) return
+  onStale()
+  throw new ApiError('conflict', 'the map was made anew meanwhile', 409)
 }
 
 function toRecord({ key, metadata = {}, document }: RecordAnswer): MapRecord {

@@ -28,7 +28,7 @@ export function MapView({ collection, api }: { collection: string; api: Api }) {
   const last = useRef<MapAnswer | undefined>(undefined)
   last.current = state.value ?? last.current
   const version = last.current?.map?.version
-  const data = useLoad(async (signal) => (last.current?.map ? MapData.load(api, collection, last.current.map, signal) : null), [collection, version ?? null])
+  const data = useLoad(async (signal) => (last.current?.map ? MapData.load(api, collection, last.current.map, { signal, onStale: () => setRound((n) => n + 1) }) : null), [collection, version ?? null])
   const run = last.current?.run
   useEffect(() => {
     if (!run || state.isLoading) return
@@ -46,7 +46,8 @@ export function MapView({ collection, api }: { collection: string; api: Api }) {
   }
   const shown = data.value
   if (state.error && !state.value) return <ErrorNote error={state.error} onRetry={state.reload} />
-  if (data.error) return <ErrorNote error={data.error} onRetry={data.reload} />
+  // Another map has come: its state is on its way.
+  if (data.error && !(data.error.kind === 'conflict' && state.isLoading)) return <ErrorNote error={data.error} onRetry={data.reload} />
   const answer = last.current
   if (!answer) return <Loading />
   const making = answer.run && (

@@ -1,5 +1,7 @@
 // Maps over HTTP; run by rest.test.ts, which sees to it that every route is called.
 import { describe, expect, test, vi } from 'vitest'
+import type { Api } from '../../console/api.ts'
+import { MapData } from '../../console/map/map-data.ts'
 import type { TestServer } from './testing.ts'
 
 export function describeMaps(serverOf: () => TestServer): void {
@@ -29,6 +31,32 @@ export function describeMaps(serverOf: () => TestServer): void {
       const { json: rest } = await server.call('GET', `${path}/keys?start=${page.next}`)
       expect([...page.keys, ...rest.keys]).toEqual(records.map(({ key }) => key))
       expect({ page: page.version, rest: rest.version, next: rest.next }).toEqual({ page: map.version, rest: map.version, next: undefined })
+    })
+
+    test('of which another was made are told of no more by the console: its points would have the names of others', async () => {
+      const server = serverOf()
+      const api = {
+        get: async (to: string, query: Record<string, string | number> = {}) => (await server.call('GET', `${to}?${new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]))}`)).json,
+        post: async (to: string, json: unknown) => (await server.call('POST', to, { json })).json,
+      } as unknown as Pick<Api, 'get' | 'post'>
+      const { signal } = new AbortController()
+      const onStale = vi.fn()
+      const { map: before } = await made()
+      const early = await MapData.load(api, 'mapped', before, { signal, onStale })
+      const late = await MapData.load(api, 'mapped', before, { signal, onStale })
+      expect(await early.keyOf(29)).toBe('key 29')
+      expect(onStale).not.toHaveBeenCalled()
+      await server.call('POST', '/v1/collections/mapped/records/delete', { json: { keys: ['key 0'] } })
+      await server.call('POST', path, { json: { force: true } })
+      const { map: after } = await made()
+      expect(after.version).not.toBe(before.version)
+      await expect(late.keyOf(0)).rejects.toMatchObject({ kind: 'conflict' })
+      await expect(late.search('anything', signal)).rejects.toMatchObject({ kind: 'conflict' })
+      expect(onStale).toHaveBeenCalledTimes(2)
+      await expect(MapData.load(api, 'mapped', before, { signal, onStale })).rejects.toMatchObject({ kind: 'conflict' })
+      expect(onStale).toHaveBeenCalledTimes(3)
+      const now = await MapData.load(api, 'mapped', after, { signal, onStale })
+      expect({ first: await now.keyOf(0), values: now.positions.length }).toEqual({ first: 'key 1', values: 58 })
     })
 
     test('are given up and forgotten', async () => {
