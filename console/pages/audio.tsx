@@ -1,14 +1,15 @@
-import { useRef, useState } from 'preact/hooks'
+import { useMemo, useRef, useState } from 'preact/hooks'
 import { pathOf, type Api } from '../api.ts'
 import { useConsole } from '../parts/context.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { asApiError, useLoad, useReload } from '../parts/load.ts'
 import { EmptyNote, ErrorNote, Loading } from '../parts/notes.tsx'
-import { showBytes, showTime } from '../quantities.ts'
+import { showBytes, showCount, showTime } from '../quantities.ts'
 import { hrefOf, type Place } from '../router.ts'
 import { isUnderWay, showSeconds, underWayMs } from './audio/places.ts'
 import { SearchSaid } from './audio/search-said.tsx'
+import { RecordingList } from './audio/recording-list.ts'
 import { RecordingView } from './audio/recording.tsx'
 import type { Recording } from './audio/recording-types.ts'
 
@@ -28,10 +29,21 @@ const states: Readonly<Record<string, string>> = {
   failed: 'failed',
 }
 
+/** Rows that are shown at first, and each time that more are wanted. */
+const rowsAtOnce = 500
+
 function Recordings({ question }: { question: string }) {
   const { api, notify } = useConsole()
-  const { value, error, reload } = useLoad((signal) => api.get<{ recordings: Recording[]; next?: string }>('/v1/audio', { limit: 1000 }, signal), [])
-  useReload(value?.recordings.some(({ state }) => isUnderWay(state)) ?? false, underWayMs, reload)
+  const list = useMemo(() => new RecordingList(api), [api])
+  const loaded = useLoad((signal) => list.read(signal), [])
+  const { value, error, isLoading } = loaded
+  const goingOn = value?.recordings.filter(({ state }) => isUnderWay(state)) ?? []
+  useReload(loaded, goingOn.length > 0, underWayMs, goingOn.map(({ id, state }) => `${id} ${state}`).join())
+  const [shownMax, setShownMax] = useState(rowsAtOnce)
+  const reload = () => {
+    list.forget()
+    loaded.reload()
+  }
   const [deleting, setDeleting] = useState<Recording | null>(null)
   const again = async ({ id, name }: Recording) => {
     try {
@@ -71,6 +83,21 @@ function Recordings({ question }: { question: string }) {
           <p>Add one: it is stored in the bucket, then listened to: who speaks when, a snippet of each voice, and what is said where a transcriber is configured.</p>
         </EmptyNote>
       )}
+      {value?.hasMore && (
+        <p class="row">
+          The oldest {showCount(value.recordings.length)} recordings are read; there are newer ones.
+          <button
+            type="button"
+            disabled={isLoading}
+            onClick={() => {
+              list.extend()
+              loaded.reload()
+            }}
+          >
+            Read on
+          </button>
+        </p>
+      )}
       {value && value.recordings.length > 0 && (
         <div class="panel scroll">
           <table>
@@ -88,7 +115,7 @@ function Recordings({ question }: { question: string }) {
               </tr>
             </thead>
             <tbody>
-              {[...value.recordings].reverse().map((recording) => (
+              {value.recordings.slice(-shownMax).reverse().map((recording) => (
                 <tr key={recording.id}>
                   <td class="wide">
                     <a href={hrefOf('audio', [recording.id])} dir="auto">
@@ -124,6 +151,11 @@ function Recordings({ question }: { question: string }) {
               ))}
             </tbody>
           </table>
+          {value.recordings.length > shownMax && (
+            <button type="button" onClick={() => setShownMax((rows) => rows + rowsAtOnce)}>
+              More
+            </button>
+          )}
         </div>
       )}
       {deleting && (

@@ -35,8 +35,9 @@ interface VectorizerInfo {
 
 export function VectorizersPage() {
   const { api } = useConsole()
-  const { value, error, isLoading, reload } = useLoad((signal) => api.get<{ vectorizers: VectorizerInfo[] }>('/v1/vectorizers', {}, signal), [])
-  useReload(value?.vectorizers.some(({ workers }) => workers.length > 0) ?? false, 3000, reload)
+  const loaded = useLoad((signal) => api.get<{ vectorizers: VectorizerInfo[] }>('/v1/vectorizers', {}, signal), [])
+  const { value, error, isLoading, reload } = loaded
+  useReload(loaded, value?.vectorizers.some(({ workers }) => workers.length > 0) ?? false, 3000, String(value?.vectorizers.map(({ documents, failed, inProgress }) => [documents, failed, inProgress])))
   return (
     <div class="page">
       <div class="head">

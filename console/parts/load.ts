@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from '../api.ts'
+import { pauseMs } from './pause.ts'
 
 /** Something that is asked for; an earlier value stays while it is asked for again. */
 export interface Loaded<Value> {
@@ -33,13 +34,23 @@ export function useLoad<Value>(load: (signal: AbortSignal) => Promise<Value>, in
   return { value: isOld ? undefined : state.value, error: isOld ? undefined : state.error, isLoading: isOld || state.isLoading, reload }
 }
 
-/** Asks again every `ms` as long as something is under way; not while nobody looks. */
-export function useReload(isUnderWay: boolean, ms: number, reload: () => void): void {
+/**
+ * Asks again as long as something is under way: a pause after each answer, at first of `ms`, and longer each time that nothing has changed;
+ * not while nobody looks. @param progress Another text where what is under way has come further.
+ */
+export function useReload({ value, error, isLoading, reload }: Loaded<unknown>, isUnderWay: boolean, ms: number, progress: string): void {
+  const pauses = useRef({ progress: '', count: 0 })
   useEffect(() => {
-    if (!isUnderWay) return
-    const timer = setInterval(() => document.hidden || reload(), ms)
-    return () => clearInterval(timer)
-  }, [isUnderWay, ms, reload])
+    // While an answer is on its way no other is asked for: that would end the asking before it was answered.
+    if (!isUnderWay || isLoading) return
+    if (pauses.current.progress !== progress) pauses.current = { progress, count: 0 }
+    const look = () => (document.hidden ? document.addEventListener('visibilitychange', look, { once: true }) : reload())
+    const timer = setTimeout(look, pauseMs(ms, pauses.current.count++))
+    return () => {
+      clearTimeout(timer)
+      document.removeEventListener('visibilitychange', look)
+    }
+  }, [value, error, isUnderWay, isLoading, ms, progress, reload])
 }
 
 export function asApiError(error: unknown): ApiError {

@@ -22,8 +22,9 @@ const linesMax = 2000
 export function RecordingView({ id, from }: { id: string; from: number }) {
   const { api } = useConsole()
   const path = pathOf('v1', 'audio', id)
-  const { value, error, reload } = useLoad((signal) => api.get<Details>(path, {}, signal), [id])
-  useReload(value !== undefined && isUnderWay(value.recording.state), underWayMs, reload)
+  const loaded = useLoad((signal) => api.get<Details>(path, {}, signal), [id])
+  const { value, error, reload } = loaded
+  useReload(loaded, value !== undefined && isUnderWay(value.recording.state), underWayMs, String(value?.recording.state))
   return (
     <div class="page">
       <div class="head">
