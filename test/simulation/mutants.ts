@@ -350,10 +350,4 @@ export const mutants: readonly Mutant[] = [
     edits: [{ file: named, find: 'else if (isToReplace(holder, child)) isNeeded = true', replace: '' }],
     seed: 362,
   },
-  {
-    name: 'what is taken for abandoned does not say so before the last look at its name',
-    rule: 'H3: a sweep that slept drops nothing that was named meanwhile',
-    edits: [{ file: 'src/engine/maintain/trash.ts', find: 'const announced = await this.#announce(loaded)', replace: 'const announced = loaded' }],
-    seed: 4793,
-  },
 ]
