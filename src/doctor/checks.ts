@@ -1,3 +1,4 @@
+import { audioCheck } from './audio-check.ts'
 import { bucketCheck } from './bucket-check.ts'
 import type { Check } from './check.ts'
 import { clockCheck } from './clock-check.ts'
@@ -31,6 +32,7 @@ export const checks: readonly Check[] = [
   modelsCheck,
   embedderCheck,
   openAiCheck,
+  audioCheck,
   vectorNamesCheck,
   s3VectorsCheck,
   postgresCheck,

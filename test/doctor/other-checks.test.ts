@@ -11,6 +11,7 @@ import type { DeclaredQueue } from '../../src/doctor/check.ts'
 import { openQueue } from '../../src/vectorize/events/open-queue.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
+import { openStore } from '../../src/store/open-store.ts'
 import { startJsonServer, type JsonServer } from '../doubles/json-server.ts'
 import { startOpenAiDouble, type OpenAiDouble } from '../doubles/openai/double.ts'
 import { startTestServer, type TestServer } from '../http/testing.ts'
@@ -133,6 +134,41 @@ describe('embedder and openai', () => {
     } finally {
       await api.close()
     }
+  })
+})
+
+describe('audio', () => {
+  const program = (name: string, script: string) => {
+    writeFileSync(join(scratch, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    return join(scratch, name)
+  }
+  /** While nothing is on the path. */
+  const without = async (environment: Record<string, string> = {}) => {
+    const path = process.env.PATH
+    process.env.PATH = join(scratch, 'no-programs')
+    try {
+      return await check('audio', environment)
+    } finally {
+      process.env.PATH = path
+    }
+  }
+
+  test('a program that is ffmpeg, one that is not, one that fails, none', async () => {
+    expect(await check('audio', { WINDLASS_FFMPEG: program('good', 'echo "ffmpeg version 7.1 Copyright (c) 2000-2024 the FFmpeg developers"') })).toMatch(/^ok \| recordings are decoded by .*good: ffmpeg version 7.1 \|/)
+    expect(await check('audio', { WINDLASS_FFMPEG: program('other', 'echo hello') })).toMatch(/^problem \| WINDLASS_FFMPEG is .*other, which is something else than ffmpeg/)
+    expect(await check('audio', { WINDLASS_FFMPEG: program('failing', 'exit 3') })).toMatch(/^problem \|.*ends with status 3/)
+    expect(await check('audio', { WINDLASS_FFMPEG: join(scratch, 'none') })).toMatch(/^problem \| WINDLASS_FFMPEG is .*none, which is not there.*apt-get install ffmpeg/)
+  })
+
+  test('none on the path: told; a warning where a setting or a recording speaks of it; settings that are none', async () => {
+    expect(await without()).toMatch(/^ok \| ffmpeg is not there: nothing needs it but recordings/)
+    expect(await without({ WINDLASS_AUDIO_SNIPPET: '20' })).toMatch(/^warning \| ffmpeg is not there, and WINDLASS_AUDIO_SNIPPET is set.*apt-get install ffmpeg/)
+    const bucket = join(scratch, 'recordings')
+    const store = await openStore(`file:${bucket}`)
+    await store.put('audio/recordings/one/recording.json', new Uint8Array(2))
+    await store.close?.()
+    expect(await without({ WINDLASS_BUCKET: `file:${bucket}` })).toMatch(/^warning \| ffmpeg is not there, and there are recordings in the bucket/)
+    expect(await check('audio', { WINDLASS_AUDIO_TRANSCRIBER: 'loud' })).toMatch(/^problem \| WINDLASS_AUDIO_TRANSCRIBER is "loud"/)
   })
 })
 
