@@ -59,6 +59,8 @@ async function runFfmpeg(source: ByteSource, pcm: PcmFile, { ffmpeg = 'ffmpeg', 
   const whitelist = formats.join(',')
   const child = spawn(ffmpeg, ['-nostdin', '-hide_banner', '-loglevel', 'error', '-protocol_whitelist', 'http,tcp', '-format_whitelist', whitelist, '-i', door.url, '-map', '0:a:0', '-vn', '-sn', '-dn', '-ac', '1', '-ar', String(sampleRate), '-f', 's16le', 'pipe:1'], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // It reads from a loopback port: a proxy of the environment would be asked for that; and keys are none of its business.
+    env: { PATH: process.env.PATH },
     ...(signal && { signal }),
   })
   let complaints = ''

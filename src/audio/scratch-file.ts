@@ -44,7 +44,11 @@ export class AudioScratch {
     }
   }
 
-  take(sizeBytes: number): void {
+  /** @param fileBytes What the file has already. @throws {WindlassError} `too-large` where it would not fit alone, `storage-full` while others are there. */
+  take(sizeBytes: number, fileBytes: number): void {
+    if (fileBytes + sizeBytes > this.#budgetBytes) {
+      throw new WindlassError('too-large', `decoded, the recording takes more than ${this.#budgetBytes} bytes: raise WINDLASS_SCRATCH_BUDGET (an hour takes 115 MB), and begin it again`, { path: 'scratch-budget' })
+    }
     if (this.#usedBytes + sizeBytes > this.#budgetBytes) {
       throw new WindlassError('storage-full', `decoded sound would take more than ${this.#budgetBytes} bytes: wait for other recordings, or raise WINDLASS_SCRATCH_BUDGET (an hour takes 115 MB)`, { path: 'scratch-budget', retryAfterMs: 5000 })
     }
@@ -79,7 +83,7 @@ export class PcmFile implements PcmSource {
   }
 
   async append(bytes: Uint8Array): Promise<void> {
-    this.#scratch.take(bytes.length)
+    this.#scratch.take(bytes.length, this.#sizeBytes)
     const at = this.#sizeBytes
     this.#sizeBytes += bytes.length
     try {
