@@ -27,7 +27,6 @@ export interface VoiceBook {
   /** The named voice that is nearest. */
   nearest(voice: Float32Array): Promise<{ readonly name: string; readonly distance: number } | null>
   put(recording: string, speaker: string, name: string, voice: Float32Array): Promise<void>
-  forget(recording: string): Promise<void>
 }
 
 /** What a recording is worked on with. */
@@ -50,6 +49,8 @@ export interface AudioContext {
   readonly scratch: AudioScratch
   readonly index: TranscriptIndex
   readonly voices: (parts: AudioParts) => VoiceBook
+  /** Forgets the voices that were named in a recording, whatever made them. */
+  forgetVoices(recording: string): Promise<void>
   readonly clock: Clock
   readonly random: Random
   onEvent(event: AudioEvent): void
@@ -65,9 +66,12 @@ export interface AudioEvent {
   readonly message?: string
 }
 
+// Times that somebody else may change a recording under a worker: names are given by hand, and another worker has five steps.
+const changesMax = 50
+
 /**
  * Takes a recording from where it is to the end, a step at a time; each step leaves what it made in the bucket before the state says so, so that another process can go
- * on from there. Two that do this at once make the same, and the later of their states is refused.
+ * on from there. Two that do this at once make the same, and the later of their states is refused: it goes on from what is there then.
  * @returns The recording at its end, `done` or `failed`. @throws what may go well later; the recording stays unfinished.
  */
 export async function finishRecording(id: string, context: AudioContext, signal?: AbortSignal): Promise<Recording> {
@@ -75,25 +79,37 @@ export async function finishRecording(id: string, context: AudioContext, signal?
   let stored = await bucket.get(id)
   const work = new Work(context, signal)
   try {
-    while (stored.recording.state !== 'done' && stored.recording.state !== 'failed') {
+    for (let changes = 0; stored.recording.state !== 'done' && stored.recording.state !== 'failed'; ) {
       throwIfAborted(signal)
-      const changes = await work.step(stored)
-      const { error: _, ...before } = stored.recording
-      stored = await bucket.replace(stored, { ...before, ...changes, updatedAt: toIsoTime(clock.now()) })
-      context.onEvent({ recording: id, name: stored.recording.name, state: stored.recording.state })
+      try {
+        const made = await work.step(stored)
+        const { error: _, ...before } = stored.recording
+        stored = await bucket.replace(stored, { ...before, ...made, updatedAt: toIsoTime(clock.now()) })
+        context.onEvent({ recording: id, name: stored.recording.name, state: stored.recording.state })
+      } catch (error) {
+        if (signal?.aborted) throw error
+        const current = await bucket.find(id).catch(() => stored)
+        if (!current) {
+          // Removed meanwhile: what was written since goes too.
+          await removeRecording(stored.recording, context)
+          throw new WindlassError('not-found', `recording ${id} was removed while it was worked on`, { path: 'id' })
+        }
+        const isChanged = current.etag !== stored.etag && ++changes < changesMax && isWindlassError(error, 'conflict', 'outcome-unknown', ...lasting)
+        stored = isChanged ? current : await work.note(current, error)
+      }
     }
-  } catch (error) {
-    if (signal?.aborted) throw error
-    if (isWindlassError(error, 'conflict') && (await bucket.find(id)) === null) {
-      // Removed meanwhile: what was written since goes too.
-      await bucket.remove(id)
-      throw new WindlassError('not-found', `recording ${id} was removed while it was worked on`, { path: 'id' })
-    }
-    stored = await work.note(stored, error)
   } finally {
     await work.end()
   }
   return stored.recording
+}
+
+/** Removes all of a recording. What names it goes late, so that a removal that was cut short can be repeated; passages once more after that, as who works on it may have written them since. */
+export async function removeRecording(recording: Recording, { bucket, index, forgetVoices }: AudioContext): Promise<void> {
+  await index.remove(recording)
+  await forgetVoices(recording.id)
+  await bucket.remove(recording.id, { isAwaited: recording.state === 'uploading' })
+  await index.remove(recording)
 }
 
 // What comes again however often it is tried.
@@ -206,7 +222,10 @@ class Work {
     const { bucket } = this.#context
     const { snippetSeconds } = await this.#context.parts()
     const { segments } = await this.#segments(recording)
-    if (segments.length === 0) return { state: 'cut' }
+    if (segments.length === 0) {
+      await bucket.keepSnippets(recording.id, [])
+      return { state: 'cut' }
+    }
     const pcm = await this.#sound(recording)
     const numbers = new Map(recording.speakers.map(({ id }, i) => [id, i]))
     const turns = segments.map(({ speaker, start, end }) => ({ speaker: numbers.get(speaker) ?? -1, start: Math.round(start * sampleRate), end: Math.round(end * sampleRate) }))
@@ -217,12 +236,15 @@ class Work {
       if (samples.length > 0) await bucket.store.put(snippetKey(recording.id, speaker.id), encodeWav(samples), { contentType: 'audio/wav', ...(this.#signal && { signal: this.#signal }) })
       speakers.push({ ...speaker, ...(samples.length > 0 && { snippetSeconds: round(samples.length / sampleRate) }) })
     }
+    // Of an earlier attempt, there may be more.
+    await bucket.keepSnippets(recording.id, speakers.filter(({ snippetSeconds }) => snippetSeconds !== undefined).map(({ id }) => id))
     return { state: 'cut', speakers }
   }
 
   async #index(recording: Recording): Promise<Partial<Recording>> {
     const chunks = chunksOf((await this.#context.bucket.transcript(recording.id))?.lines ?? [])
     if (chunks.length > 0) await this.#context.index.replace(recording, chunks, this.#signal)
+    else await this.#context.index.remove(recording)
     return { state: 'done', chunkCount: chunks.length }
   }
 

@@ -58,12 +58,14 @@ export class RecordingBucket {
     return { recording, etag: put.etag }
   }
 
-  /** Changes a recording, whoever else does. @throws {WindlassError} `not-found`. */
+  /** Changes a recording, whoever else does; nothing where `change` gives what it was given. @throws {WindlassError} `not-found`. */
   async update(id: string, change: (recording: Recording) => Recording): Promise<Recording> {
     for (let attempt = 1; ; attempt++) {
       const stored = await this.get(id)
+      const changed = change(stored.recording)
+      if (changed === stored.recording) return changed
       try {
-        return (await this.replace(stored, change(stored.recording))).recording
+        return (await this.replace(stored, changed)).recording
       } catch (error) {
         if (attempt >= changesMax || !isWindlassError(error, 'conflict', 'outcome-unknown')) throw error
       }
@@ -102,8 +104,11 @@ export class RecordingBucket {
     return ids
   }
 
+  /** Makes a recording known as finished, if it is: it may have been begun anew since that was read. */
   async settle(id: string): Promise<void> {
     await this.store.delete([`pending/${id}`])
+    const state = (await this.find(id))?.recording.state
+    if (state !== undefined && state !== 'done' && state !== 'failed') await this.reopen(id)
   }
 
   /** Makes a recording unfinished again. */
@@ -111,13 +116,30 @@ export class RecordingBucket {
     await this.store.put(`pending/${id}`, new Uint8Array(0))
   }
 
-  /** Removes all of a recording; what names it goes last, so that a removal that was cut short can be repeated. */
-  async remove(id: string): Promise<void> {
+  /** Removes the snippets of a recording but those of `speakers`. */
+  async keepSnippets(id: string, speakers: readonly string[]): Promise<void> {
+    const kept = new Set(speakers.map((speaker) => snippetKey(id, speaker)))
+    const keys: string[] = []
+    for await (const { key } of this.store.list(`recordings/${id}/snippets/`)) if (!kept.has(key)) keys.push(key)
+    if (keys.length > 0) await this.store.delete(keys)
+  }
+
+  /**
+   * Removes all of a recording; what names it goes last, so that a removal that was cut short can be repeated.
+   * @param isAwaited A client may still send it, past us: that it is unfinished stays known, so that what comes is found and removed.
+   */
+  async remove(id: string, { isAwaited = false } = {}): Promise<void> {
+    await this.#removeFiles(id)
+    await this.store.delete([keyOf(id, 'recording.json')])
+    // Who worked on it may have written some since; from here on they notice, and remove what they write.
+    await this.#removeFiles(id)
+    await this.store.delete(isAwaited ? [`claims/${id}`] : [`pending/${id}`, `claims/${id}`])
+  }
+
+  async #removeFiles(id: string): Promise<void> {
     const keys: string[] = []
     for await (const { key } of this.store.list(`recordings/${id}/`)) if (!key.endsWith('/recording.json')) keys.push(key)
     if (keys.length > 0) await this.store.delete(keys)
-    await this.store.delete([keyOf(id, 'recording.json')])
-    await this.store.delete([`pending/${id}`, `claims/${id}`])
   }
 }
 
@@ -133,6 +155,11 @@ export function keyOf(id: string, file: 'source' | 'recording.json' | 'segments.
 
 /** @throws {WindlassError} `not-found` for what is no speaker's id. */
 export function snippetKey(id: string, speaker: string): string {
-  if (!idPattern.test(id) || !speakerPattern.test(speaker)) throw new WindlassError('not-found', `recording ${JSON.stringify(id.slice(0, 60))} has no speaker ${JSON.stringify(speaker.slice(0, 60))}`, { path: 'speaker' })
+  if (!isSnippet(id, speaker)) throw new WindlassError('not-found', `recording ${JSON.stringify(id.slice(0, 60))} has no speaker ${JSON.stringify(speaker.slice(0, 60))}`, { path: 'speaker' })
   return `recordings/${id}/snippets/${speaker}.wav`
+}
+
+/** Whether there may be such a snippet: rows of searches can be anybody's. */
+export function isSnippet(id: unknown, speaker: unknown): boolean {
+  return typeof id === 'string' && typeof speaker === 'string' && idPattern.test(id) && speakerPattern.test(speaker)
 }

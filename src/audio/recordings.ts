@@ -2,7 +2,7 @@ import { toIsoTime } from '../base/clock.ts'
 import { isWindlassError, messageOf, WindlassError } from '../base/errors.ts'
 import { newId, timeOfId } from '../base/random.ts'
 import { claimed } from '../models/claim.ts'
-import { finishRecording, type AudioContext } from './finish-recording.ts'
+import { finishRecording, removeRecording, type AudioContext } from './finish-recording.ts'
 import { keyOf, noRecording, snippetKey } from './recording-bucket.ts'
 import type { Recording, Segments, Transcript } from './recording.ts'
 import { chunksOf } from './transcribe.ts'
@@ -25,11 +25,15 @@ export interface RecordingDetails {
 
 const uploadMaxMs = 24 * 3600 * 1000
 const readAtOnce = 16
+const waitFirstMs = 60_000
+const waitMaxMs = 3_600_000
 const nameLengthMax = 500
 
 /** The recordings of a bucket. */
 export class Recordings {
   readonly #context: AudioContext
+  /** Recordings that did not go well, and when they are tried again; another process tries at once. */
+  readonly #waits = new Map<string, { readonly failures: number; readonly until: number }>()
 
   constructor(context: AudioContext) {
     this.#context = context
@@ -140,6 +144,7 @@ export class Recordings {
   async name(id: string, speaker: string, name: string): Promise<Recording> {
     const { bucket, index } = this.#context
     if (name.trim() === '' || name.length > nameLengthMax) throw new WindlassError('invalid', `the name has ${name.trim().length} characters, expected 1 to ${nameLengthMax}`, { path: 'name' })
+    await bucket.get(id)
     const parts = await this.#context.parts()
     const segments = await bucket.segments(id)
     const recording = await bucket.update(id, (before) => {
@@ -159,26 +164,33 @@ export class Recordings {
 
   /** Removes a recording, its snippets, its passages and the voices named in it. @throws {WindlassError} `not-found`. */
   async remove(id: string): Promise<void> {
-    const { bucket, index, voices } = this.#context
     const recording = await this.#known(id)
     if (!recording) throw noRecording(id)
-    await index.remove(recording)
-    if (recording.error !== undefined || recording.speakers.some(({ name }) => name !== undefined)) await voices(await this.#context.parts()).forget(id)
-    await bucket.remove(id)
+    await removeRecording(recording, this.#context)
   }
 
   /** Begins a recording anew, from its bytes: with other models, or because it failed. */
   async again(id: string): Promise<Recording> {
     const { bucket, clock } = this.#context
+    await bucket.get(id)
     await bucket.reopen(id)
-    const recording = await bucket.update(id, ({ error: _, ...before }) => (before.state === 'uploading' ? before : { ...before, state: 'stored', speakers: [], updatedAt: toIsoTime(clock.now()) }))
     await bucket.store.delete([keyOf(id, 'transcript.json')])
+    const recording = await bucket.update(id, (before) => {
+      if (before.state === 'uploading') return before
+      const { error: _, ...rest } = before
+      return { ...rest, state: 'stored', speakers: [], updatedAt: toIsoTime(clock.now()) }
+    })
+    // Who finished it a moment ago may have settled it between the two.
+    await bucket.reopen(id)
+    this.#waits.delete(id)
     return recording
   }
 
   /** Finishes a recording, or waits until the process that is at work on it has. @throws what may go well later. */
   async finish(id: string, signal?: AbortSignal): Promise<Recording> {
     const { bucket, clock, random } = this.#context
+    // A claim is an object: none for what is no recording.
+    await bucket.get(id)
     const finished = await claimed(
       `claims/${id}`,
       { store: bucket.store, clock, random, signal },
@@ -194,23 +206,30 @@ export class Recordings {
   }
 
   /**
-   * Finishes all recordings that are not finished, one after another, each by one process of those that do this.
+   * Finishes all recordings that are not finished, one after another, each by one process of those that do this. One that did not go well is left out for a
+   * minute, then two, up to an hour, unless it is begun `again`.
    * @returns What came of each.
    */
   async work(signal?: AbortSignal): Promise<{ readonly id: string; readonly recording?: Recording; readonly error?: Error }[]> {
-    const { bucket, random } = this.#context
+    const { bucket, clock, random } = this.#context
     const results: { id: string; recording?: Recording; error?: Error }[] = []
     const ids = await bucket.pending()
     // Several processes begin in different places, so that they do not wait for each other.
     const first = Math.floor(random.next() * ids.length)
+    for (const id of this.#waits.keys()) if (!ids.includes(id)) this.#waits.delete(id)
     for (const id of [...ids.slice(first), ...ids.slice(0, first)]) {
       if (signal?.aborted) break
+      const failures = this.#waits.get(id)?.failures ?? 0
+      if (failures > 0 && clock.monotonic() < this.#waits.get(id)!.until) continue
       try {
         const stored = await bucket.find(id)
         if (!stored || stored.recording.state === 'uploading') await this.#dropLate(id)
         else results.push({ id, recording: await this.finish(id, signal) })
+        this.#waits.delete(id)
       } catch (error) {
-        if (isWindlassError(error, 'not-found')) continue
+        // Removed meanwhile; a model or a server's route that is not there is told.
+        if (isWindlassError(error, 'not-found') && (await bucket.find(id).catch(() => true)) === null) continue
+        this.#waits.set(id, { failures: failures + 1, until: clock.monotonic() + Math.min(waitMaxMs, waitFirstMs * 2 ** failures) })
         results.push({ id, error: error instanceof Error ? error : new Error(messageOf(error)) })
       }
     }
@@ -254,7 +273,8 @@ export class Recordings {
   }
 
   #stored(id: string, sizeBytes: number): Promise<Recording> {
-    return this.#context.bucket.update(id, (recording) => ({ ...recording, state: 'stored', sizeBytes, updatedAt: toIsoTime(this.#context.clock.now()) }))
+    // It may be known already, and be worked on, or done: it was said twice, or the answer was lost.
+    return this.#context.bucket.update(id, (recording) => (recording.state === 'uploading' ? { ...recording, state: 'stored', sizeBytes, updatedAt: toIsoTime(this.#context.clock.now()) } : recording))
   }
 
   /** An upload that has not come within a day does not come any more. */

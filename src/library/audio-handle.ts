@@ -2,7 +2,7 @@ import { chunksOf as groupsOf } from '../base/groups.ts'
 import { isWindlassError } from '../base/errors.ts'
 import { energyVoiceActivity } from '../audio/voice-activity.ts'
 import type { AudioContext, AudioEvent, AudioParts, TranscriptIndex, VoiceBook } from '../audio/finish-recording.ts'
-import { RecordingBucket } from '../audio/recording-bucket.ts'
+import { isSnippet, RecordingBucket } from '../audio/recording-bucket.ts'
 import type { Recording } from '../audio/recording.ts'
 import { Recordings } from '../audio/recordings.ts'
 import { AudioScratch, type AudioScratchSettings } from '../audio/scratch-file.ts'
@@ -69,7 +69,7 @@ export class AudioHandle extends Recordings {
       if (isWindlassError(error, 'not-found')) return []
       throw error
     }
-    const heard = passages.filter(({ metadata }) => typeof metadata.recording === 'string' && typeof metadata.speaker === 'string')
+    const heard = passages.filter(({ metadata }) => isSnippet(metadata.recording, metadata.speaker))
     return Promise.all(heard.map(async ({ source, text, highlights, score, metadata }) => ({ ...placeOf(metadata), name: source, text, highlights, score, snippet: await this.snippetLink(String(metadata.recording), String(metadata.speaker)) })))
   }
 }
@@ -94,6 +94,7 @@ export function openAudio(bucket: BucketHandle, store: ObjectStore, library: Lib
     scratch: new AudioScratch(scratch ?? { budgetBytes: scratchBudgetBytes }, random),
     index: new CollectionIndex(bucket, library, collection),
     voices: (audioParts) => new CollectionVoices(bucket, audioParts),
+    forgetVoices: (recording) => forgetVoices(bucket, library, recording),
     clock,
     random,
     onEvent,
@@ -147,11 +148,7 @@ class CollectionIndex implements TranscriptIndex {
   }
 
   async remove(recording: Recording): Promise<void> {
-    try {
-      await (await this.#bucket.collection(this.#name)).deleteWhere({ recording: recording.id })
-    } catch (error) {
-      if (!isWindlassError(error, 'not-found')) throw error
-    }
+    await removeRows(this.#bucket, this.#name, recording.id)
   }
 }
 
@@ -191,12 +188,22 @@ class CollectionVoices implements VoiceBook {
     const collection = await this.#bucket.getOrCreateCollection(this.#name, { dimension: this.#embedder.dimension, metric: this.#embedder.metric })
     await collection.put([{ key: `${recording}/${speaker}`, vector: voice, metadata: { name, recording, speaker } }])
   }
+}
 
-  async forget(recording: string): Promise<void> {
-    try {
-      await (await this.#bucket.collection(this.#name)).deleteWhere({ recording })
-    } catch (error) {
-      if (!isWindlassError(error, 'not-found')) throw error
-    }
+/** In every collection of voices: some may have been named with another embedder. */
+async function forgetVoices(bucket: BucketHandle, { database }: LibraryContext, recording: string): Promise<void> {
+  let after: string | undefined
+  do {
+    const { names, next } = await database.catalog.list({ prefix: voicesPrefix, ...(after !== undefined && { after }) })
+    for (const name of names) await removeRows(bucket, name, recording)
+    after = next
+  } while (after !== undefined)
+}
+
+async function removeRows(bucket: BucketHandle, collection: string, recording: string): Promise<void> {
+  try {
+    await (await bucket.collection(collection)).deleteWhere({ recording })
+  } catch (error) {
+    if (!isWindlassError(error, 'not-found')) throw error
   }
 }
