@@ -29,6 +29,8 @@ test('every page is in the index', () => {
   const linked = new Set<string | undefined>(readPage('docs/README.md').links.map((link) => resolveLink('docs/README.md', link).target))
   const decisions = new Set<string | undefined>(readPage('docs/decisions/README.md').links.map((link) => resolveLink('docs/decisions/README.md', link).target))
   for (const page of pagePaths()) if (page !== 'docs/README.md') expect(linked.has(page) || decisions.has(page), page).toBe(true)
+  const pages = readPage('docs/README.md').links.map((link) => resolveLink('docs/README.md', link)).filter(({ kind }) => kind === 'page').map(({ target }) => target)
+  expect(pages, 'each once').toEqual([...new Set(pages)])
 })
 
 test('the page of errors says what the errors do', () => {
