@@ -10,8 +10,9 @@ import { MapPage } from './pages/map.tsx'
 import { ModelsPage } from './pages/models.tsx'
 import { SearchPage } from './pages/search.tsx'
 import { VectorizersPage } from './pages/vectorizers.tsx'
-import { ConsoleContext, type Console } from './parts/context.ts'
+import { ConsoleContext, useConsole, type Console } from './parts/context.ts'
 import { Icon, type IconName } from './parts/icon.tsx'
+import { asApiError } from './parts/load.ts'
 import { hrefOf, usePlace, type Place } from './router.ts'
 import { currentTheme, setTheme, type Theme } from './theme.ts'
 
@@ -33,6 +34,8 @@ interface Toast {
 }
 
 const toastMs = 6000
+/** A browser has begun to keep a file long before. */
+const downloadMs = 60_000
 
 export function App({ api }: { api: Api }) {
   const place = usePlace()
@@ -82,6 +85,7 @@ export function App({ api }: { api: Api }) {
         <div class="foot">
           <ThemeSwitch />
           <a href="/docs/">Documentation</a>
+          <ApiLink api={api} />
         </div>
       </header>
       <main ref={main} tabIndex={-1} aria-label={current.name}>
@@ -95,6 +99,28 @@ export function App({ api }: { api: Api }) {
         ))}
       </div>
     </ConsoleContext.Provider>
+  )
+}
+
+/** To the API's own description; where keys are configured, a link alone would be refused. */
+function ApiLink({ api }: { api: Api }) {
+  const open = async () => {
+    const url = URL.createObjectURL(await (await api.fetch('GET', '/openapi.json')).blob())
+    Object.assign(document.createElement('a'), { href: url, download: 'openapi.json' }).click()
+    setTimeout(() => URL.revokeObjectURL(url), downloadMs)
+  }
+  const { notify } = useConsole()
+  return (
+    <a
+      href="/openapi.json"
+      onClick={(event) => {
+        if (api.key === null) return
+        event.preventDefault()
+        open().catch((error: unknown) => notify(asApiError(error).message, 'wrong'))
+      }}
+    >
+      API
+    </a>
   )
 }
 

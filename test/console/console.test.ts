@@ -1,4 +1,5 @@
 // The console in headless Chromium, as people use it. Skipped unless WINDLASS_TEST_CHROMIUM says where a Chromium is; .ci/chromium.sh installs one.
+import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { buildTestConsole, chromiumPath, ConsoleTest, launch, meetingWav } from './testing.ts'
@@ -316,6 +317,39 @@ describe.skipIf(!chromiumPath)('the console', () => {
     await row('meeting.wav').waitFor({ state: 'detached' })
   })
 
+  test('what is under way is asked for again after an answer, however long that takes', async () => {
+    const page = await own.open()
+    const recording = { id: 'r1', name: 'slow.wav', createdAt: '2024-01-01T00:00:00.000Z', sizeBytes: 10, contentType: 'audio/wav', speakers: [] }
+    let count = 0
+    const givenUp: string[] = []
+    page.on('requestfailed', (request) => givenUp.push(request.url()))
+    await page.route('**/v1/audio?*', async (route) => {
+      // Longer than the pause between two askings.
+      if (count++ > 0) await new Promise((resolve) => setTimeout(resolve, 3500))
+      await route.fulfill({ json: { recordings: [{ ...recording, state: count > 1 ? 'done' : 'stored' }] } })
+    })
+    await page.goto(`${own.server.url}/#/audio`)
+    const row = page.getByRole('row').filter({ hasText: 'slow.wav' })
+    await row.getByText('waits to be listened to').waitFor()
+    await row.getByText('done', { exact: true }).waitFor()
+    expect(givenUp.filter((url) => url.includes('/v1/audio'))).toEqual([])
+  })
+
+  test('of many recordings the newest are shown, and the others when they are wanted', async () => {
+    const page = await own.open()
+    const recordings = Array.from({ length: 1200 }, (_, i) => ({ id: `r${i + 1000}`, name: `tape-${i}.wav`, createdAt: '2024-01-01T00:00:00.000Z', sizeBytes: 10, contentType: 'audio/wav', state: 'done', speakers: [] }))
+    await page.route('**/v1/audio?*', (route) => {
+      const after = new URL(route.request().url()).searchParams.get('after')
+      return route.fulfill({ json: after === null ? { recordings: recordings.slice(0, 1000), next: recordings[999]!.id } : { recordings: recordings.slice(1000) } })
+    })
+    await page.goto(`${own.server.url}/#/audio`)
+    await page.getByRole('link', { name: 'tape-1199.wav', exact: true }).waitFor()
+    expect(await page.getByRole('link', { name: 'tape-0.wav', exact: true }).count()).toBe(0)
+    await page.getByRole('button', { name: 'More', exact: true }).click()
+    await page.getByRole('button', { name: 'More', exact: true }).click()
+    await page.getByRole('link', { name: 'tape-0.wav', exact: true }).waitFor()
+  })
+
   test('records are paged through, looked at and deleted', async () => {
     await own.collection('paged')
     const records = Array.from({ length: 60 }, (_, i) => ({ key: `key-${i}`, vector: [i, 1], metadata: { n: i }, document: `text ${i}` }))
@@ -364,6 +398,12 @@ describe.skipIf(!chromiumPath)('a server with keys', () => {
       await page.getByRole('button', { name: 'Make it' }).click()
       await page.getByText('has role read, this needs admin').waitFor()
       await page.keyboard.press('Escape')
+      // Without the key a link would be refused.
+      const downloading = page.waitForEvent('download')
+      await page.getByRole('link', { name: 'API', exact: true }).click()
+      const download = await downloading
+      expect(download.suggestedFilename()).toBe('openapi.json')
+      expect(JSON.parse(readFileSync(await download.path(), 'utf8')).openapi).toBe('3.1.0')
       const other = await keyed.open()
       await other.getByRole('link', { name: 'Enter a key' }).waitFor()
       await page.getByRole('link', { name: 'Access keys' }).click()

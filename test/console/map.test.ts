@@ -28,7 +28,7 @@ describe.skipIf(!chromiumPath)('the map', () => {
     own = await ConsoleTest.start(browser, built.folder, { bucket: `file:${folder}` })
     const vectors = clusteredVectors({ centers: 3, count: 20, dimension: 8, spread: 0.1 }, seededRandom(1))
     const records = vectors.map((vector, i) => ({ key: `key ${i}`, vector, document: `A ${kinds[i % 3]} of the number ${i}.`, metadata: { title: `${kinds[i % 3]} ${i}`, kind: kinds[i % 3], year: 1900 + i } }))
-    for (const name of ['fresh', 'fleet', 'many']) {
+    for (const name of ['fresh', 'fleet', 'renewed', 'many']) {
       expect((await own.server.call('POST', '/v1/collections', { json: { name, dimension: 8 } })).status).toBe(201)
       expect((await own.server.call('POST', `/v1/collections/${name}/records`, { json: { records } })).status).toBe(200)
     }
@@ -97,6 +97,28 @@ describe.skipIf(!chromiumPath)('the map', () => {
     expect(await findings(page)).toEqual([])
     await page.setViewportSize({ width: 400, height: 800 })
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400)
+    await own.settle()
+  })
+
+  test('that was made anew meanwhile is shown as it is now, before a record is told of', async () => {
+    const call = own.server.call.bind(own.server)
+    const make = async () => {
+      await call('POST', '/v1/collections/renewed/map', { json: { force: true } })
+      await expect.poll(async () => (await call('GET', '/v1/collections/renewed/map')).json.run, patience).toBeNull()
+    }
+    await make()
+    const page = await own.open('#/map/renewed', { reducedMotion: 'reduce' })
+    await canvasOf(page).waitFor()
+    await page.getByText('60 records, made').waitFor()
+    expect((await call('POST', '/v1/collections/renewed/records/delete', { json: { keys: ['key 0'] } })).status).toBe(200)
+    await make()
+    await canvasOf(page).focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('59 records, made').waitFor()
+    await canvasOf(page).waitFor()
+    await canvasOf(page).focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('region', { name: 'Chosen record' }).getByText(/of the number/).waitFor()
     await own.settle()
   })
 
