@@ -236,9 +236,9 @@ for (const [verb, description] of [
 }
 
 command('copy <from> <to>', 'copy an index, a collection, a whole bucket, or the records of another engine or file: see docs/migrate.md')
-  .option('--from-endpoint <url>', 'S3 Vectors endpoint to read from (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS)')
+  .option('--from-endpoint <url>', 'endpoint to read from: of an index, that of S3 Vectors (default: AWS_ENDPOINT_URL_S3VECTORS, then AWS); of whole buckets and files, that of S3')
   .option('--from-region <region>', 'region to read from (default: AWS_REGION)')
-  .option('--from-profile <name>', 'profile of the shared AWS configuration to read with')
+  .option('--from-profile <name>', 'of an index: profile of the shared AWS configuration to read with')
   .option('--to-endpoint <url>', 'S3 Vectors endpoint to write to')
   .option('--to-region <region>', 'region to write to')
   .option('--to-profile <name>', 'profile to write with')
@@ -251,7 +251,7 @@ command('copy <from> <to>', 'copy an index, a collection, a whole bucket, or the
   .option('--metadata-field <name>', 'the column with the metadata')
   .option('--vector-model <name>', 'what made the vectors, so that the copy can be searched by meaning')
   .option('--token <secret>', 'of a Chroma server: a token, or name:password')
-  .option('--no-verify', 'of engines and files: do not read the source once more to compare')
+  .option('--no-verify', 'of engines and files: do not read the source once more to compare; of whole buckets: do not verify the copy')
   .option('--rollback', 'of engines and files: take out again what this copy wrote')
   .option('--dry-run', 'look at both sides and write nothing')
   .addOption(jsonOption())

@@ -24,12 +24,15 @@ export async function copy(from: string, to: string, flags: Flags): Promise<void
   const started = systemClock.monotonic()
   const parallel = Number(flags.parallel)
   if (!Number.isInteger(parallel) || parallel < 1 || parallel > parallelMax) throw new WindlassError('invalid', `--parallel is ${String(flags.parallel)}, expected a whole number from 1 to ${parallelMax}`, { path: 'parallel' })
+  const isWhole = isWholeBucket(from) && isWholeBucket(to)
+  const isForeign = !isWhole && (isForeignSource(from) || isEngineLine(to))
+  if (!isForeign) expectFlags(flags, isWhole)
   const configuration = configure(flags)
-  if (isWholeBucket(from) && isWholeBucket(to)) {
+  if (isWhole) {
     const { copyWholeBucket } = await import('./copy-bucket.ts')
     return copyWholeBucket(from, to, { flags, configuration, parallel })
   }
-  if (isForeignSource(from) || isEngineLine(to)) {
+  if (isForeign) {
     const { copyForeign } = await import('./copy-records.ts')
     return copyForeign(from, to, { flags, configuration, parallel, openPlace: (text) => openPlace(text, 'from', flags, configuration) })
   }
@@ -53,6 +56,30 @@ export async function copy(from: string, to: string, flags: Flags): Promise<void
   } finally {
     await source.close()
   }
+}
+
+const flagsOfRecords: readonly [name: string, flag: string][] = [
+  ['rollback', '--rollback'],
+  ['vectorField', '--vector-field'],
+  ['idField', '--id-field'],
+  ['textField', '--text-field'],
+  ['metadataField', '--metadata-field'],
+  ['vectorModel', '--vector-model'],
+  ['token', '--token'],
+]
+const flagsOfIndexes: readonly [name: string, flag: string][] = [
+  ['documentKey', '--document-key'],
+  ['fromProfile', '--from-profile'],
+  ['toEndpoint', '--to-endpoint'],
+  ['toRegion', '--to-region'],
+  ['toProfile', '--to-profile'],
+]
+
+/** A flag that is not read would be taken for obeyed: `--rollback` most of all. @throws {WindlassError} `invalid`. */
+function expectFlags(flags: Flags, isWhole: boolean): void {
+  const [, flag] = [...flagsOfRecords, ...(isWhole ? flagsOfIndexes : [])].find(([name]) => flags[name] !== undefined) ?? []
+  if (flag !== undefined) throw new WindlassError('invalid', `${flag} is not for ${isWhole ? 'copies of a whole bucket' : 'copies of one collection or index'}: nothing was done`, { path: flag.slice(2) })
+  if (!isWhole && flags.verify === false) throw new WindlassError('invalid', '--no-verify is not for copies of one collection or index, which are always compared: nothing was done', { path: 'no-verify' })
 }
 
 /** A bucket with everything in it: its URL, and no collection behind `#`. */
