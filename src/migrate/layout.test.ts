@@ -71,6 +71,11 @@ describe.each([
   test('lines', async () => expect(short(await reader(records.map((each) => `${JSON.stringify(each)}\r\n`).join('\n')))).toEqual(expected('lines')))
   test('a list in a member', async () => expect(short(await reader({ vectors: records }))).toEqual(expected('list in vectors')))
   test('members by id', async () => expect(short(await reader({ x: [1], y: { embedding: [2], n: 1 } }))).toEqual(expected('members')))
+  test('members by id, with a list of a known name in one of them', async () => {
+    const items = short(await reader({ x: { embedding: [1], chunks: [{ a: '}"' }] }, y: { embedding: [2], items: [[1]] } }))
+    expect(items).toMatchObject([{ layout: 'members', key: 'x', vector: [1] }, { layout: 'members', key: 'y', vector: [2] }])
+  })
+  test('a list in a member behind others', async () => expect(short(await reader({ 'a "[{': { items: [[1]] }, n: [1], vectors: records })).map((item) => ('key' in item ? item.key : item))).toEqual(['x', 'y']))
   test('a byte order mark', async () => expect(short(await reader(`\uFEFF${JSON.stringify(records)}`))).toEqual(expected('array')))
   test('an array that ends early gives what was whole', async () => {
     const items = short(await reader(JSON.stringify(records).slice(0, -8)))

@@ -64,7 +64,8 @@ export async function* readPieces(texts: AsyncIterable<string>, context: LayoutC
     yield* readLines(all, context)
     return
   }
-  const path = head.trimStart().startsWith('[') ? undefined : listNames.find((name) => new RegExp(`^\\s*\\{(?:.*,)?\\s*"${name}"\\s*:\\s*\\[\\s*[{[]`, 's').test(head.slice(0, 100_000)))
+  const lists = head.trimStart().startsWith('[') ? [] : listsOf(head.slice(0, 100_000))
+  const path = listNames.find((name) => lists.includes(name))
   const layout: Layout = path !== undefined ? `list in ${path}` : head.trimStart().startsWith('[') ? 'array' : 'members'
   let index = 0
   try {
@@ -76,6 +77,28 @@ export async function* readPieces(texts: AsyncIterable<string>, context: LayoutC
   } catch (error) {
     yield { layout, index, read: { reason: messageOf(error) } }
   }
+}
+
+/** Members of the object that `head` begins, and not of what lies in it, that hold lists of objects or of lists. */
+function listsOf(head: string): string[] {
+  const lists: string[] = []
+  let [depth, string, name] = [0, null as number | null, '']
+  for (let i = 0; i < head.length; i++) {
+    const char = head[i]!
+    if (string !== null) {
+      if (char === '\\') i++
+      else if (char === '"') {
+        if (depth === 1) name = head.slice(string + 1, i)
+        string = null
+      }
+    } else if (char === '"') string = i
+    else if (char === '}' || char === ']') depth--
+    else if (char === '{' || char === '[') {
+      if (depth === 1 && char === '[' && /^\s*[{[]/.test(head.slice(i + 1, i + 100))) lists.push(name)
+      depth++
+    }
+  }
+  return lists
 }
 
 /** What does not parse as a whole: lines, or a list that ends early, of which the beginning is good. */

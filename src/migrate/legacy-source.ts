@@ -147,7 +147,8 @@ export class LegacySource implements RecordSource {
   }
 }
 
-/** A record's id where the object is the record: its key without prefix and extension. */
+/** A record's id where the object is the record: its key without prefix and extension; of a file that is named alone, all of its name. */
 function nameOf(key: string, prefix: string): string {
+  if (key === prefix) return key.slice(key.lastIndexOf('/') + 1)
   return key.slice(prefix.length).replace(/\.(json|jsonl|ndjson)$/i, '')
 }

@@ -22,7 +22,10 @@ export interface RecordTarget {
   fingerprints(keys: readonly string[]): Promise<(string | null)[]>
   /** The fingerprint that `record` will have there. */
   fingerprintOf(record: MovedRecord): string
-  /** Stores records that were absent. One that somebody else put there meanwhile stays. @param model What made the vectors. */
+  /**
+   * Stores records that were absent. In a collection of ours one that somebody else put there meanwhile stays; S3 Vectors and other engines know no
+   * condition, and what is put under the same id between the look and the put is replaced. @param model What made the vectors.
+   */
   put(records: readonly MovedRecord[], model: string | null): Promise<void>
   /** Takes records away that still have their fingerprint. @returns how many had. */
   remove(records: readonly (readonly [key: string, fingerprint: string])[]): Promise<number>

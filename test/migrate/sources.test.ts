@@ -77,6 +77,46 @@ test('Parquet, as windlass export writes it', async () => {
   await expect(new ParquetSource(new PlainFolder(folder), { key: 'broken.parquet', metric: 'cosine' }).describe()).rejects.toMatchObject({ kind: 'invalid', message: expect.stringContaining('cannot be read as Parquet') })
 })
 
+test('Parquet in long row groups: each is fetched once', async () => {
+  const { parquetWriteBuffer } = await import('hyparquet-writer')
+  const total = 6000
+  const columnData = [
+    { name: 'id', data: Array.from({ length: total }, (_, i) => `r${i}`), type: 'STRING' as const },
+    { name: 'embedding', data: Array.from({ length: total }, (_, i) => vectorOf(i)), type: 'JSON' as const },
+  ]
+  writeFileSync(join(folder, 'long.parquet'), Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize: 4000 })))
+  let bytes = 0
+  const counting = new (class extends PlainFolder {
+    override async get(...given: Parameters<PlainFolder['get']>) {
+      const answer = await super.get(...given)
+      if (answer.kind === 'found') bytes += answer.bytes.length
+      return answer
+    }
+  })(folder)
+  const keys: string[] = []
+  for await (const item of new ParquetSource(counting, { key: 'long.parquet', metric: 'cosine' }).read(null)) if ('record' in item) keys.push(item.record.key)
+  expect(keys).toEqual(columnData[0]!.data)
+  // The columns once, and the footer, for which hyparquet asks for half a megabyte.
+  const { size } = (await counting.head('long.parquet'))!
+  expect(bytes).toBeLessThan(size + 600_000)
+  expect(size).toBeGreaterThan(600_000)
+})
+
+test('records of files without ids are told apart by the file they lie in', async () => {
+  const { parquetWriteBuffer } = await import('hyparquet-writer')
+  const keysOf = async (source: RecordSource) => {
+    const keys: string[] = []
+    for await (const item of source.read(null)) if ('record' in item) keys.push(item.record.key)
+    return keys
+  }
+  for (const name of ['one', 'two']) {
+    writeFileSync(join(folder, `${name}.jsonl`), '{"embedding": [1]}\n{"embedding": [2]}\n')
+    writeFileSync(join(folder, `${name}.parquet`), Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'embedding', data: [[1], [2]], type: 'JSON' }] })))
+    expect(await keysOf(new LegacySource(new PlainFolder(folder), { fields: usualFields, vectorsPrefix: `${name}.jsonl`, metric: 'cosine' }))).toEqual([`${name}.jsonl#0`, `${name}.jsonl#1`])
+    expect(await keysOf(new ParquetSource(new PlainFolder(folder), { key: `${name}.parquet`, metric: 'cosine' }))).toEqual([`${name}.parquet#0`, `${name}.parquet#1`])
+  }
+})
+
 test('batches, as of Chroma', async () => {
   const batches = async function* () {
     for (let i = 0; i < rows.length; i += 100) yield rows.slice(i, i + 100).map(({ id, embedding, metadata, document }) => ({ id, vector: Float32Array.from(embedding), metadata, document }))
@@ -148,12 +188,23 @@ describe('pgvector', () => {
     await expectWhole(new PgvectorSource(await openDatabase({ url: test_.url, connectionsMax: 2 }), { table: 'items', metric: 'cosine' }), (i) => String(i), { problems: 1 })
   })
 
+  test('with more columns than a function takes arguments, and keys whose parts hold slashes', async () => {
+    const names = Array.from({ length: 120 }, (_, i) => `c${i}`)
+    await test_.database.query(`create table wide (a text, b text, v vector, ${names.map((name) => `${name} int default 7`).join(', ')}, primary key (a, b)); insert into wide (a, b, v) values ('x/y', 'z', '[1]'), ('x', 'y/z', '[2]')`)
+    const items: PlacedItem[] = []
+    for await (const item of new PgvectorSource(test_.database, { table: 'wide', metric: 'cosine' }).read(null)) items.push(item)
+    const read = items.map((item) => ('record' in item ? item.record : null))
+    expect(new Map(read.map((record) => [record?.key, [...record!.vector]]))).toEqual(new Map([['x%2Fy/z', [1]], ['x/y%2Fz', [2]]]))
+    expect(read[0]!.metadata).toMatchObject({ c0: 7, c119: 7 })
+    expect(Object.keys(read[0]!.metadata)).toHaveLength(122)
+  })
+
   test('with a key of two columns, and without a vector', async () => {
     await test_.database.query(`create table pairs (a text, b int, v vector, primary key (a, b)); insert into pairs values ('x', 2, '[1,2]'), ('x', 10, '[3,4]'), ('w/y', 1, '[5,6]'); create table plain (id int primary key)`)
     const source = new PgvectorSource(test_.database, { table: 'pairs', metric: 'cosine' })
     const items: PlacedItem[] = []
     for await (const item of source.read(null)) items.push(item)
-    expect(items.map((item) => ('record' in item ? [item.record.key, [...item.record.vector], item.record.metadata] : item))).toEqual([['w/y/1', [5, 6], { a: 'w/y', b: 1 }], ['x/2', [1, 2], { a: 'x', b: 2 }], ['x/10', [3, 4], { a: 'x', b: 10 }]])
+    expect(items.map((item) => ('record' in item ? [item.record.key, [...item.record.vector], item.record.metadata] : item))).toEqual([['w%2Fy/1', [5, 6], { a: 'w/y', b: 1 }], ['x/2', [1, 2], { a: 'x', b: 2 }], ['x/10', [3, 4], { a: 'x', b: 10 }]])
     const rest: PlacedItem[] = []
     for await (const item of source.read(items[0]!.position)) rest.push(item)
     expect(rest).toEqual(items.slice(1))

@@ -65,7 +65,7 @@ export class LancedbSource implements RecordSource {
     for (const name of Object.keys(plain)) if (plain[name] === null || plain[name] === undefined) delete plain[name]
     const fields = this.#settings.fields ?? usualFields
     const isNamed = fields.vector.some((name) => readVector(plain[name]) instanceof Float32Array)
-    const read = readRecord(plain, isNamed ? fields : { ...fields, vector: Object.keys(plain).filter((name) => Array.isArray(plain[name])) }, `row-${number + 1}`)
+    const read = readRecord(plain, isNamed ? fields : { ...fields, vector: Object.keys(plain).filter((name) => Array.isArray(plain[name])) }, `${this.#settings.table}#${number}`)
     return 'reason' in read ? { problem: { where, reason: read.reason }, position } : { record: read.record, position, where }
   }
 }

@@ -18,7 +18,10 @@ interface AsyncBuffer {
 
 const rowsAtOnce = 1000
 
-/** A Parquet file of a folder or a bucket, read a thousand rows at a time: a column with lists of numbers, and others that become id, text and metadata. */
+/** Row groups up to this are held while their rows are read; of longer ones only the pages that are needed are fetched, if the file has an index of them. */
+const heldBytesMax = 512 * 1024 * 1024
+
+/** A Parquet file of a folder or a bucket, read a thousand rows at a time, each row group once: a column with lists of numbers, and others that become id, text and metadata. */
 export class ParquetSource implements RecordSource {
   readonly title: string
   readonly #bucket: OldBucket
@@ -40,9 +43,11 @@ export class ParquetSource implements RecordSource {
     const { parquetMetadataAsync, parquetReadObjects } = await hyparquet()
     const file = await this.#open()
     const metadata = await this.#reading(async () => parquetMetadataAsync(file))
+    const groups = metadata.row_groups.map(rangeOf)
+    const held = holdGroups(file, groups)
     const total = Number(metadata.num_rows)
     for (let start = after ? Number(after.row) + 1 : 0; start < total; start += rowsAtOnce) {
-      const rows = await this.#reading(async () => parquetReadObjects({ file, metadata, rowStart: start, rowEnd: Math.min(start + rowsAtOnce, total) }))
+      const rows = await this.#reading(async () => parquetReadObjects({ file: held, metadata, useOffsetIndex: groups.some(({ start, end }) => end - start > heldBytesMax), rowStart: start, rowEnd: Math.min(start + rowsAtOnce, total) }))
       for (const [i, row] of rows.entries()) yield this.#toItem(row, start + i)
     }
   }
@@ -63,7 +68,7 @@ export class ParquetSource implements RecordSource {
     }
     for (const name of Object.keys(plain)) if (plain[name] === null || plain[name] === undefined) delete plain[name]
     const names = fields.vector.some((name) => readVector(plain[name]) instanceof Float32Array) ? fields : { ...fields, vector: Object.keys(plain).filter((name) => readVector(plain[name]) instanceof Float32Array && Array.isArray(plain[name])) }
-    const read = readRecord(plain, names, `row-${number + 1}`)
+    const read = readRecord(plain, names, `${this.#settings.key}#${number}`)
     return 'reason' in read ? { problem: { where, reason: read.reason }, position } : { record: read.record, position, where }
   }
 
@@ -89,6 +94,31 @@ export class ParquetSource implements RecordSource {
       if (cause instanceof WindlassError) throw cause
       throw new WindlassError('invalid', `${this.title} cannot be read as Parquet: ${messageOf(cause)}`, { path: 'from', cause })
     }
+  }
+}
+
+interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+/** Where the columns of a row group lie. */
+function rangeOf({ columns }: { columns: readonly { meta_data?: { dictionary_page_offset?: bigint; data_page_offset: bigint; total_compressed_size: bigint } }[] }): Range {
+  const chunks = columns.flatMap(({ meta_data: chunk }) => (chunk ? [chunk] : [])).map((chunk) => ({ start: Number(chunk.dictionary_page_offset || chunk.data_page_offset), size: Number(chunk.total_compressed_size) }))
+  return { start: Math.min(...chunks.map(({ start }) => start)), end: Math.max(...chunks.map(({ start, size }) => start + size)) }
+}
+
+/** The file, with the row group that was asked for last in memory: hyparquet wants all of it for any of its rows. */
+function holdGroups(file: AsyncBuffer, groups: readonly Range[]): AsyncBuffer {
+  let held: { readonly group: Range; readonly bytes: Promise<ArrayBuffer> } | null = null
+  return {
+    byteLength: file.byteLength,
+    async slice(start, end = file.byteLength) {
+      const group = groups.find((each) => each.start <= start && end <= each.end && each.end - each.start <= heldBytesMax)
+      if (!group) return file.slice(start, end)
+      if (held?.group !== group) held = { group, bytes: file.slice(group.start, group.end) }
+      return (await held.bytes).slice(start - group.start, end - group.start)
+    },
   }
 }
 

@@ -12,6 +12,7 @@ export interface PgvectorSourceSettings {
 }
 
 const pageRows = 500
+const rowAlias = 'windlass_copied_row'
 const vectorType = /^(?:\w+\.)?(?:half)?vec(?:tor)?(?:\((\d+)\))?$/
 
 /**
@@ -41,12 +42,12 @@ export class PgvectorSource implements RecordSource {
     const keys = table.key.map(({ name }) => ident(name)).join(', ')
     const keyTexts = table.key.map(({ name }) => `${ident(name)}::text`).join(', ')
     const bound = table.key.map(({ type }, i) => `$${i + 1}::text::${type}`).join(', ')
-    const others = table.columns.filter(({ name }) => name !== vectorColumn).map(({ name }) => name)
-    const json = others.length === 0 ? `'{}'::jsonb` : `jsonb_build_object(${others.map((name) => `'${name.replaceAll("'", "''")}', ${ident(name)}`).join(', ')})`
+    // jsonb_build_object takes a hundred arguments. The alias is no column's name, which would go before it.
+    const json = `to_jsonb(${rowAlias}) - '${vectorColumn.replaceAll("'", "''")}'::text`
     let last: readonly string[] | null = after ? (JSON.parse(String(after.key)) as string[]) : null
     for (;;) {
       const rows: { key: string[]; vector: string | null; row: unknown }[] = await this.#database.query(
-        `select array[${keyTexts}] as key, ${ident(vectorColumn)}::text as vector, ${json} as row from ${tableIdent(table)}${last ? ` where (${keys}) > (${bound})` : ''} order by ${keys} limit ${pageRows}`,
+        `select array[${keyTexts}] as key, ${ident(vectorColumn)}::text as vector, ${json} as row from ${tableIdent(table)} as ${rowAlias}${last ? ` where (${keys}) > (${bound})` : ''} order by ${keys} limit ${pageRows}`,
         last ?? [],
       )
       for (const row of rows) yield this.#toItem(row, table)
@@ -64,11 +65,13 @@ export class PgvectorSource implements RecordSource {
     const where = `row ${key.join('/')}`
     if (vector === null) return { problem: { where, reason: 'its vector is null' }, position }
     const values = vector.slice(1, -1).split(',').map(Number)
+    // Two parts with a slash in one of them are not the parts of another key.
+    const id = key.length === 1 ? key[0]! : key.map((part) => part.replace(/[%/]/g, encodeURIComponent)).join('/')
     // A key of one column is the id and no metadata.
     const { ...rest } = isObject(row) ? row : {}
     if (table.key.length === 1) delete rest[table.key[0]!.name]
     for (const name of Object.keys(rest)) if (rest[name] === null) delete rest[name]
-    const read = readRecord({ ...rest, ' vector': values, ' id': key.join('/') }, { ...(this.#settings.fields ?? usualFields), vector: [' vector'], id: [' id'] }, key.join('/'))
+    const read = readRecord({ ...rest, ' vector': values, ' id': id }, { ...(this.#settings.fields ?? usualFields), vector: [' vector'], id: [' id'] }, id)
     return 'reason' in read ? { problem: { where, reason: read.reason }, position } : { record: read.record, position, where }
   }
 
