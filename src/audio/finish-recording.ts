@@ -87,14 +87,15 @@ export async function finishRecording(id: string, context: AudioContext, signal?
         stored = await bucket.replace(stored, { ...before, ...made, updatedAt: toIsoTime(clock.now()) })
         context.onEvent({ recording: id, name: stored.recording.name, state: stored.recording.state })
       } catch (error) {
-        if (signal?.aborted) throw error
+        if (signal?.aborted && !isWindlassError(error, 'conflict')) throw error
         const current = await bucket.find(id).catch(() => stored)
         if (!current) {
           // Removed meanwhile: what was written since goes too.
           await removeRecording(stored.recording, context)
           throw new WindlassError('not-found', `recording ${id} was removed while it was worked on`, { path: 'id' })
         }
-        const isChanged = current.etag !== stored.etag && ++changes < changesMax && isWindlassError(error, 'conflict', 'outcome-unknown', ...lasting)
+        // What went wrong with a recording that has changed since says nothing of what it is now.
+        const isChanged = current.etag !== stored.etag && ++changes < changesMax
         stored = isChanged ? current : await work.note(current, error)
       }
     }

@@ -185,6 +185,21 @@ test('named while its snippets are cut: it goes on, and keeps the name', async (
   expect((await audio.search('northern budget'))[0]).toMatchObject({ speakerName: 'Dana' })
 })
 
+test('finished by somebody else while a step fails: it is done, and no error is noted', async () => {
+  const other = await bucket.audio(withServer())
+  const audio = await bucket.audio(withServer())
+  const { id } = await add(audio)
+  const isDone = before('put', (key) => key.endsWith('/snippets/speaker-1.wav'), async () => {
+    // As one does that thinks this process dead.
+    await (await openStore(url)).delete([`audio/claims/${id}`])
+    await other.finish(id)
+    throw new Error('this disk is broken')
+  })
+  const done = await audio.finish(id)
+  expect([isDone(), done.state, done.error]).toEqual([true, 'done', undefined])
+  expect((await audio.get(id)).error).toBeUndefined()
+})
+
 test('what is not there at the transcriber is told, and the recording is tried again after growing pauses', async () => {
   const audio = await bucket.audio(withServer())
   const { id } = await add(audio)
