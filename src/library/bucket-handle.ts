@@ -14,6 +14,7 @@ import type { VectorizeContext } from '../vectorize/run/context.ts'
 import { statePrefix, Vectorizer } from '../vectorize/vectorizer.ts'
 import type { AudioHandle, AudioOptions } from './audio-handle.ts'
 import { CollectionHandle, toTextFields, type LibraryContext } from './collection-handle.ts'
+import { expectNoCopy } from './copy-under-way.ts'
 import { IdentifiedCollection } from './identified-collection.ts'
 import { MapMaker } from './map/map-maker.ts'
 import type { Bucket, Collection, CollectionOptions, CollectionSummary, DocumentCollection, Health, HealthCheck, Problem, StorageReport } from './types.ts'
@@ -45,7 +46,7 @@ export class BucketHandle implements Bucket {
 
   async createCollection(name: string, options: CollectionOptions = {}): Promise<Collection> {
     const { database, clock, random } = this.#context
-    await proveConditionalWrites(this.#store, { clock, random })
+    await Promise.all([proveConditionalWrites(this.#store, { clock, random }), expectNoCopy(this.#store)])
     const { id } = await database.create(name, toSchema(options))
     return new CollectionHandle(name, id, this.#context)
   }
@@ -65,7 +66,10 @@ export class BucketHandle implements Bucket {
       return await this.createCollection(name, options)
     } catch (error) {
       if (!isWindlassError(error, 'conflict')) throw error
-      return this.collection(name)
+      return this.collection(name).catch((missing: unknown) => {
+        // It is not there: something else is in the way of making it.
+        throw isWindlassError(missing, 'not-found') ? error : missing
+      })
     }
   }
 

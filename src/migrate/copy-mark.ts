@@ -2,11 +2,9 @@ import { fromUtf8, toUtf8 } from '../base/bytes.ts'
 import { toIsoTime, type Clock } from '../base/clock.ts'
 import { isWindlassError, WindlassError } from '../base/errors.ts'
 import { newNonce, type Random } from '../base/random.ts'
+import { copyMarkKey } from '../library/copy-under-way.ts'
 import { putOnce } from './put-once.ts'
 import type { ObjectStore } from '../store/object-store.ts'
-
-/** Says that a copy of a bucket is under way, from where, and which run of it. Until it is gone, nobody should write to the destination. */
-export const copyMarkKey = 'copy-under-way'
 
 const lookEveryMs = 2000
 

@@ -158,7 +158,12 @@ test('a copy that is started again leaves a collection that somebody made at the
   const { from, to, bucket, openCopy } = await openBoth()
   await (await bucket.createCollection('docs', { dimension: 8 })).put([{ key: 'a', vector: vectorOf(1) }])
   await expect(copyBucket(from, cutAfter(to, 2), options)).rejects.toThrow('cut off')
+  await expect((await openCopy()).getOrCreateCollection('docs', { dimension: 8 })).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('under way') })
+  // Whoever had looked before the copy began, or has an older version.
+  const mark = await to.get('copy-under-way')
+  await to.delete(['copy-under-way'])
   await (await (await openCopy()).createCollection('docs', { dimension: 8 })).put([{ key: 'mine', vector: vectorOf(2) }])
+  if (mark.kind === 'found') await to.put('copy-under-way', mark.bytes)
   await expect(copyBucket(from, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('another collection "docs"') })
   expect([...(await recordsOf(await openCopy())).keys()]).toEqual(['mine'])
 })
