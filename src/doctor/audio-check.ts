@@ -32,7 +32,7 @@ export const audioCheck: Check = {
 /** The first line of what it says of itself, or why it says nothing. */
 function versionOf(program: string, signal: AbortSignal): Promise<{ text: string } | { reason: string }> {
   return new Promise((resolve) => {
-    const child = spawn(program, ['-version'], { stdio: ['ignore', 'pipe', 'ignore'], signal })
+    const child = spawn(program, ['-version'], { stdio: ['ignore', 'pipe', 'ignore'], signal, env: { PATH: process.env.PATH } })
     let text = ''
     child.stdout.on('data', (part: Buffer) => (text += part.toString()))
     child.once('error', (error: NodeJS.ErrnoException) => resolve({ reason: error.code === 'ENOENT' ? 'is not there' : `cannot be run: ${error.message}` }))
