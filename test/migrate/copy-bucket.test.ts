@@ -182,12 +182,31 @@ test.each(['log', 'manifest'] as const)('a copy that is started again leaves wha
   await copyBucket(from, counting, options)
   await expect(copyBucket(from, cutAfter(to, puts - 1), options)).rejects.toThrow('cut off')
   const theirs = await (await openCopy()).collection('a')
-  await theirs.put([{ key: 'mine', vector: vectorOf(2) }])
   if (what === 'manifest') await theirs.flush()
-  // As long as theirs, and under the same number.
-  await (await bucket.collection('a')).put([{ key: 'ours', vector: vectorOf(3) }])
+  else {
+    await theirs.put([{ key: 'mine', vector: vectorOf(2) }])
+    // As long as theirs, and under the same number.
+    await (await bucket.collection('a')).put([{ key: 'ours', vector: vectorOf(3) }])
+  }
   await expect(copyBucket(from, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('somebody wrote to') })
-  expect([...(await recordsOf(await openCopy(), 'a')).keys()].sort()).toEqual(['mine', 'r'])
+  expect([...(await recordsOf(await openCopy(), 'a')).keys()].sort()).toEqual(what === 'manifest' ? ['r'] : ['mine', 'r'])
+})
+
+test('a copy stops when a later one took over, also while that one has written nothing yet', async () => {
+  const { from, to, bucket } = await openBoth()
+  await (await bucket.createCollection('docs', { dimension: 8 })).put([{ key: 'a', vector: vectorOf(1) }])
+  let later: Promise<unknown> | null = null
+  const slow = new (class extends WrappingStore {
+    override async get(...given: Parameters<ObjectStore['get']>) {
+      const answer = await this.inner.get(...given)
+      if (given[0].endsWith('/manifest')) await (later ??= copyBucket(from, cutAfter(to, 1), options).catch(() => undefined))
+      return answer
+    }
+  })(from)
+  await expect(copyBucket(slow, to, options)).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('this one stops') })
+  const keys: string[] = []
+  for await (const { key } of to.list('')) keys.push(key)
+  expect(keys).toEqual(['copy-under-way'])
 })
 
 test('of two copies at once the later takes over, and the earlier writes nothing any more', async () => {

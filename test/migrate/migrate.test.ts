@@ -203,7 +203,15 @@ describe('a step that was noted and not written', () => {
     const { parts } = await begin(old)
     await expect(migrate({ ...parts, target: failing(parts.target) })).rejects.toThrow('killed')
     await put(old, 'vectors/00001.json', { id: 'r1', embedding: vectorOf(77) })
-    await migrate(parts)
+    // Killed once more, when it is written and not yet marked.
+    let isWritten = false
+    const writing = (target: RecordTarget): RecordTarget => ({ ...bind(target), put: (...given) => target.put(...given).then(() => void (isWritten = true)) })
+    const unmarked = new (class extends WrappingStore {
+      override put(key: string, bytes: Uint8Array, given?: PutOptions): Promise<PutResult> {
+        return isWritten ? Promise.reject(new Error('killed again')) : this.inner.put(key, bytes, given)
+      }
+    })(parts.notes)
+    await expect(migrate({ ...parts, target: writing(parts.target), notes: unmarked })).rejects.toThrow('killed again')
     expect(await rollBackMigration(parts)).toEqual({ removed: 3, left: 0, dropped: true })
   })
 })
