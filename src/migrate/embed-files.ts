@@ -138,7 +138,9 @@ export function undoDocuments(documents: DocumentCollection, source: { readonly 
       return removed
     },
     async removeFailed(paths) {
-      for (const path of paths) await removeIfFailed(path)
+      let removed = 0
+      for (const path of paths) if (await removeIfFailed(path)) removed++
+      return removed
     },
   }
 }

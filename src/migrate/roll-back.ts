@@ -14,8 +14,8 @@ export interface RollbackReport {
 export interface Undoing {
   /** @returns how many were still as they were written. */
   remove(records: readonly (readonly [key: string, fingerprint: string])[]): Promise<number>
-  /** Takes out what says only that something could not be taken, if it still says so. */
-  removeFailed?(keys: readonly string[]): Promise<void>
+  /** Takes out what says only that something could not be taken, if it still says so. @returns how many did. */
+  removeFailed?(keys: readonly string[]): Promise<number>
   dropIfEmpty(): Promise<boolean>
 }
 
@@ -39,7 +39,10 @@ export async function rollBack(target: Undoing, journal: Journal, head: JournalH
         removed += await target.remove(part)
         onProgress?.(removed)
       }
-      if (page.failed && page.failed.length > 0) await target.removeFailed?.(page.failed)
+      if (page.failed && target.removeFailed) {
+        written += page.failed.length
+        removed += await target.removeFailed(page.failed)
+      }
       await journal.deletePages(folder, [number])
     }
     await journal.deletePages(folder, [fence])

@@ -308,7 +308,7 @@ describe('old vectors are taken over or made anew', () => {
     expect((await migrate(parts, { vectors: 'embed' })).counts).toMatchObject({ read: 3, written: 1, unreadable: 2 })
     const collection = await bucket.collection('docs')
     await collection.index({ source: 'b.json', open: bytesOf('{"b": "mended by hand"}') })
-    expect(await rollBackMigration(parts)).toEqual({ removed: 1, left: 0, dropped: false })
+    expect(await rollBackMigration(parts)).toEqual({ removed: 2, left: 1, dropped: false })
     expect((await collection.listDocuments()).documents).toMatchObject([{ source: 'b.json', state: 'indexed' }])
   })
 
