@@ -217,11 +217,13 @@ test('what is not there at the transcriber is told, and the recording is tried a
   expect((await audio.work()).map(({ recording }) => recording?.state)).toEqual(['done'])
 })
 
-test('an id that is no recording leaves nothing', async () => {
+test('an id that is no recording writes nothing', async () => {
   const audio = await bucket.audio(withServer())
+  const isWritten = before('put', (key) => key.startsWith('audio/'), async () => undefined)
   for (const id of ['01m7zvkhh9rw5qkg76zwr49gry', '../x', '']) {
     for (const ask of [audio.again(id), audio.name(id, 'speaker-1', 'Dana'), audio.finish(id), audio.remove(id)]) await expect(ask).rejects.toMatchObject({ kind: 'not-found' })
   }
+  expect(isWritten()).toBe(false)
   expect(await keys('')).toEqual([])
 })
 
