@@ -17,7 +17,7 @@ export const settingsCheck: Check = {
     }
     if (findings.length > 0) return findings
     const given = configuration.list().filter(({ origin }) => origin !== 'default').length
-    return [ok(`${given} settings are given, and none contradicts another (windlass config shows them)`)]
+    return [ok(`${given === 1 ? 'one setting is' : `${given} settings are`} given, and none contradicts another (windlass config shows them)`)]
   },
 }
 
