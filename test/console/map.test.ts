@@ -132,7 +132,7 @@ describe.skipIf(!chromiumPath)('the map', () => {
     const at = { x: box.x + box.width / 2 + (bytes.readUInt16LE(0) / 65_535 - 0.5) * side, y: box.y + box.height / 2 + (bytes.readUInt16LE(2) / 65_535 - 0.5) * side }
     await page.mouse.move(at.x, at.y)
     await page.locator('.map-tip strong').waitFor()
-    expect(await page.locator('.map-tip').textContent()).toMatch(/^(ship|sail|anchor) \d+A (ship|sail|anchor) of/)
+    await expect.poll(() => page.locator('.map-tip').textContent(), { timeout: 30_000 }).toMatch(/^(ship|sail|anchor) \d+A (ship|sail|anchor) of/)
     await page.mouse.click(at.x, at.y)
     await page.getByRole('region', { name: 'Chosen record' }).getByText(/of the number/).waitFor()
     await own.settle()
