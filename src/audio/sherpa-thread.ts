@@ -1,7 +1,6 @@
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
-import { Worker, type WorkerOptions } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { WindlassError } from '../base/errors.ts'
+import { startWorker } from '../threads/start-worker.ts'
 
 /** What the thread is started with: where sherpa-onnx is, and files of models on this disk; null: not used. */
 export interface SherpaThreadData {
@@ -52,7 +51,7 @@ export class SherpaThread {
 
   /** @throws {WindlassError} `invalid` when a model cannot be loaded. */
   static async start(data: SherpaThreadData): Promise<SherpaThread> {
-    const thread = new SherpaThread(startWorker({ workerData: data }))
+    const thread = new SherpaThread(startWorker('./sherpa-worker', import.meta.url, { workerData: data }))
     await new Promise<void>((resolve, reject) => (thread.#ready = { resolve, reject }))
     thread.#worker.unref()
     return thread
@@ -93,12 +92,4 @@ export class SherpaThread {
     this.#ready.reject(error)
     for (const { reject } of this.#waiting.values()) reject(error)
   }
-}
-
-function startWorker(options: WorkerOptions): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./sherpa-worker.js', import.meta.url), options)
-  // Sources run through a loader, which a thread does not have by itself, and which `--import` does not give it in Node 20.
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href
-  const source = new URL('./sherpa-worker.ts', import.meta.url).href
-  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`, { ...options, eval: true })
 }

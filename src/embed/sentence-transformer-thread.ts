@@ -1,7 +1,6 @@
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
-import { Worker, type WorkerOptions } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { WindlassError } from '../base/errors.ts'
+import { startWorker } from '../threads/start-worker.ts'
 import type { Recipe, Weights } from './sentence-transformer-recipe.ts'
 
 /** What the thread is started with. */
@@ -45,7 +44,7 @@ export class ModelThread {
   /** @throws {WindlassError} `corrupt` when the model cannot be loaded. */
   static async start(name: string, data: ModelThreadData): Promise<ModelThread> {
     const moved = Object.values(data.files).flatMap((bytes) => (bytes ? [bytes.buffer] : []))
-    const thread = new ModelThread(name, startWorker({ workerData: data, transferList: moved }))
+    const thread = new ModelThread(name, startWorker('./sentence-transformer-worker', import.meta.url, { workerData: data, transferList: moved }))
     await new Promise<void>((resolve, reject) => (thread.#ready = { resolve, reject }))
     thread.#worker.unref()
     return thread
@@ -85,12 +84,4 @@ export class ModelThread {
     this.#ready.reject(error)
     for (const { reject } of this.#waiting.values()) reject(error)
   }
-}
-
-function startWorker(options: WorkerOptions): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./sentence-transformer-worker.js', import.meta.url), options)
-  // Sources run through a loader, which a thread does not have by itself, and which `--import` does not give it in Node 20.
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href
-  const source = new URL('./sentence-transformer-worker.ts', import.meta.url).href
-  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`, { ...options, eval: true })
 }

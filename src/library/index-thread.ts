@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { WindlassError } from '../base/errors.ts'
+import { startWorker } from '../threads/start-worker.ts'
 import type { BuiltHead } from '../vector/build.ts'
 import { builderInSteps, type ClusterBytes, type IndexBuild, type IndexBuilder, type IndexJob } from '../vector/index-builder.ts'
 
@@ -70,11 +71,8 @@ class IndexThread {
 
   /** Null where there are no threads. */
   static async start(): Promise<IndexThread | null> {
-    // Sources run through a loader, which a thread does not have by itself.
-    const isSource = import.meta.url.endsWith('.ts')
-    const url = new URL(isSource ? './index-worker.ts' : './index-worker.js', import.meta.url)
     try {
-      const thread = new IndexThread(new Worker(url, isSource ? { execArgv: ['--import', 'tsx'] } : {}))
+      const thread = new IndexThread(startWorker('./index-worker', import.meta.url))
       await thread.#answer()
       return thread
     } catch {

@@ -1,9 +1,8 @@
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { WindlassError } from '../../base/errors.ts'
 import { KernelHeap } from '../../kernels/heap.ts'
 import { loadKernels } from '../../kernels/kernels.ts'
+import { startWorker } from '../../threads/start-worker.ts'
 import type { ProjectionProgress } from '../../vector/projection/neighbor-graph.ts'
 import { projectInSteps } from '../../vector/projection/project.ts'
 import { ProjectionRows } from '../../vector/projection/projection-rows.ts'
@@ -82,20 +81,12 @@ function cancelled(): WindlassError {
 /** null: where no thread can be had, as in a bundle without the worker's file. */
 async function startThread(): Promise<ProjectionThread | null> {
   try {
-    const thread = new ProjectionThread(startWorker())
+    const thread = new ProjectionThread(startWorker('./map-worker', import.meta.url))
     await thread.ready
     return thread
   } catch {
     return null
   }
-}
-
-function startWorker(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./map-worker.js', import.meta.url))
-  // Sources run through a loader, which a thread does not have by itself, and which `--import` does not give it in Node 20.
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href
-  const source = new URL('./map-worker.ts', import.meta.url).href
-  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`, { eval: true })
 }
 
 class ProjectionThread implements Projector {
